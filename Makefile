@@ -1,0 +1,47 @@
+# Thin: each target is the plain command you would type, after the one-time set-up.
+#   make repro   everything, from data to plots          make quick   the same on a slice, in .quick/, 3 minutes
+#   make test    lint and tests                          make gate    is the committed dvc.lock current?
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.installed
+# stage commands say `python`: the environment's comes first on PATH, many machines have no other
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: setup repro quick test lint format gate pins
+.DEFAULT_GOAL := repro
+
+setup: $(READY)
+
+$(READY): requirements.txt requirements-core.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	touch $@
+
+repro: setup
+	dvc repro
+
+quick: setup
+	python -m stages.quick
+
+test: lint
+	python -m pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+
+format: setup
+	ruff check --fix .
+	ruff format .
+
+gate: setup
+	@dvc repro --allow-missing --dry > .gate.log || { cat .gate.log; rm .gate.log; exit 1; }
+	@if grep "Running stage" .gate.log; then \
+		echo "dvc.lock is not current: run dvc repro and commit dvc.lock, metrics and plots"; rm .gate.log; exit 1; \
+	else rm .gate.log; echo "dvc.lock is current"; fi
+
+# after an edit of requirements.in: compile the exact pins anew
+pins:
+	uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header \
+		--output-file requirements.txt requirements.in
