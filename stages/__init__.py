@@ -1,0 +1,1 @@
+"""Pyro Demystified: four Bayesian models, from data to calibrated predictions, as one DVC pipeline."""

@@ -1,0 +1,111 @@
+"""Images and labels as tensors, their splits, and the order in which training sees them.
+
+All of MNIST as bytes is 47 MB: it lives on the device, and a batch is an index into it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
+CLASSES = 10
+PIXELS = 28 * 28
+TRAIN_IMAGES = 50_000  # the last 10,000 of the 60,000 training images are the validation split
+BINARISATION_SEED = 777  # of the fixed binarised test set in Norouzi et al. (2020), Exemplar VAE
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one split."""
+
+    pixels: Tensor  # (images, 784) uint8
+    labels: Tensor  # (images,) int64
+
+    def to(self, device: torch.device) -> "Images":
+        """Copy to `device`."""
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(name: str, split: str, sizes, root: str | Path = "data") -> Images:
+    """Read one split of `mnist` or `fashion_mnist` from the files that the download stage laid out.
+
+    Args:
+        name: `mnist` or `fashion_mnist`.
+        split: `train` (of the first 50,000), `validation` (of the last 10,000) or `test`.
+        sizes: how many images of each split to use, from the start (the params section `images`).
+        root: the folder that holds both data sets.
+    """
+    prefix = "t10k" if split == "test" else "train"
+    raw = Path(root) / FOLDERS[name] / "raw"
+    pixels = _idx(raw / f"{prefix}-images-idx3-ubyte", header=16).reshape(-1, PIXELS)
+    labels = _idx(raw / f"{prefix}-labels-idx1-ubyte", header=8)
+    start = TRAIN_IMAGES if split == "validation" else 0
+    part = slice(start, start + getattr(sizes, split))
+    return Images(torch.from_numpy(pixels[part].copy()), torch.from_numpy(labels[part].astype(np.int64)))
+
+
+def _idx(path: Path, header: int) -> np.ndarray:
+    try:
+        return np.fromfile(path, dtype=np.uint8, offset=header)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing: run `dvc repro download`") from None
+
+
+def unit_interval(pixels: Tensor) -> Tensor:
+    """Bytes to intensities in [0, 1], float32, same shape."""
+    return pixels.float().div_(255.0)
+
+
+def binarise(pixels: Tensor) -> Tensor:
+    """Draw x ~ Bernoulli(pixel / 255) anew from the global generator; float32, same shape.
+
+    A grey pixel is the probability of a white one: drawn afresh for each training batch, the binary images
+    are data for which the Bernoulli is a likelihood (Salakhutdinov and Murray 2008).
+    """
+    return torch.bernoulli(unit_interval(pixels))
+
+
+def fixed_binarisation(pixels: Tensor) -> Tensor:
+    """The one binary draw of a held-out set that likelihoods are reported on; (images, 784) float32.
+
+    NumPy's legacy generator with seed 777, as Norouzi et al. (2020) did: the same images on every machine.
+    """
+    uniform = np.random.RandomState(BINARISATION_SEED).rand(*pixels.shape)
+    binary = uniform < pixels.cpu().numpy() / 255.0
+    return torch.from_numpy(binary.astype(np.float32)).to(pixels.device)
+
+
+def kept_labels(seed: int, root: str | Path = "data") -> tuple[Tensor, Tensor]:
+    """Indices and labels of the training images whose label was kept; both (kept,) int64."""
+    table = pd.read_csv(Path(root) / "labels" / f"{seed}.csv", dtype={"label": "Int64"}).dropna()
+    return torch.tensor(table["index"].to_numpy()), torch.tensor(table["label"].to_numpy(dtype=np.int64))
+
+
+class Minibatches:
+    """Indices of the training data in random order, without replacement within an epoch.
+
+    The batch of a step depends on the seed and the step alone, drawn from a generator of its own: a resumed
+    run sees the same data, and Pyro's draws from the global generator do not change the order.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int, device: torch.device):
+        self.size, self.batch_size = size, min(batch_size, size)
+        self.seed, self.device = seed, device
+        self.per_epoch = size // self.batch_size  # a last, smaller batch is left out: another one in each epoch
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def __call__(self, step: int) -> Tensor:
+        """Indices of the batch at `step`, shape (batch_size,), int64, on the device."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._order = torch.randperm(self.size, generator=generator).to(self.device)
+            self._epoch = epoch
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]

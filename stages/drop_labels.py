@@ -1,0 +1,59 @@
+"""Choose which MNIST training labels the semi-supervised model may see, and drop all others."""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+
+from stages import artifacts, datasets, params
+
+
+def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.DataFrame:
+    """Keep `kept` of the labels.
+
+    Args:
+        labels: class of each training image, shape (images,).
+        kept: how many labels stay.
+        scheme: `balanced` keeps the same number per class, `random` draws from all images alike.
+        seed: of the draw.
+
+    Returns:
+        A table of index (of the training image) and label, missing where it was dropped.
+
+    Raises:
+        ValueError: if there are fewer labels than should stay.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(labels))
+    if scheme == "balanced":
+        classes = np.unique(labels)
+        per_class = kept // len(classes)
+        chosen = np.concatenate([order[labels[order] == c][:per_class] for c in classes])
+    else:
+        chosen = order[:kept]
+    if len(chosen) < kept:
+        raise ValueError(
+            f"drop_labels.kept = {kept}: only {len(chosen)} labels can stay of {len(labels)} images "
+            f"({scheme}): lower it or raise images.train"
+        )
+    table = pd.DataFrame({"index": np.arange(len(labels)), "label": pd.array(labels, dtype="Int64")})
+    table.loc[~table["index"].isin(chosen), "label"] = pd.NA
+    return table
+
+
+def main() -> None:
+    """Write data/labels/<seed>.csv."""
+    parser = argparse.ArgumentParser(prog="python -m stages.drop_labels", description=__doc__)
+    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
+    seed = parser.parse_args().seed
+    settings = params.load_or_exit()
+    labels = datasets.load("mnist", "train", settings.images).labels.numpy()
+    try:
+        table = drop_labels(labels, settings.drop_labels.kept, settings.drop_labels.scheme, seed)
+    except ValueError as error:
+        raise SystemExit(f"params.yaml: {error}") from None
+    artifacts.write_csv(f"data/labels/{seed}.csv", table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Simulate the toy regression set: y = intercept + slope x + Normal(0, noise)."""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+
+from stages import artifacts, params
+
+
+def simulate(regression: params.Regression) -> pd.DataFrame:
+    """Draw the training, validation and test rows.
+
+    Returns:
+        A table of x, y and split: `n` rows of train, `n_holdout` rows each of validation and test.
+    """
+    generator = np.random.default_rng(regression.seed)
+    splits = {"train": regression.n, "validation": regression.n_holdout, "test": regression.n_holdout}
+    split = np.repeat(list(splits), list(splits.values()))
+    x = generator.uniform(regression.x_min, regression.x_max, len(split))
+    y = regression.intercept + regression.slope * x + regression.noise * generator.standard_normal(len(split))
+    return pd.DataFrame({"x": x, "y": y, "split": split})
+
+
+def main() -> None:
+    """Write data/regression.csv."""
+    argparse.ArgumentParser(prog="python -m stages.simulate", description=__doc__).parse_args()
+    artifacts.write_csv("data/regression.csv", simulate(params.load_or_exit().regression))
+
+
+if __name__ == "__main__":
+    main()
