@@ -1,0 +1,74 @@
+"""The local reparameterisation trick as an effect handler around an ordinary network.
+
+If the weights of a layer are independent normals, its pre-activations are normals too, independent over the
+data of a batch: to draw those instead of one weight matrix for the whole batch leaves every expectation as it
+is and makes the gradient's variance smaller (Kingma, Salimans and Welling 2015, section 2.3):
+
+    W[k, j] ~ Normal(M[k, j], S[k, j])   =>   (W a)[k] ~ Normal(sum_j M[k, j] a[j], sqrt(sum_j S[k, j]^2 a[j]^2))
+
+The network stays what it is. The handler notes which tensors were drawn from independent normals at a sample
+site, and when one of them arrives at `linear` or `conv2d` as a weight it draws the layer's output. A weight
+that is shared by two layers would be drawn independently in each: there, sample weights instead.
+"""
+
+import torch
+import torch.nn.functional as F
+from pyro.poutine.messenger import Messenger
+from torch import Tensor
+from torch.distributions import Independent, Normal
+from torch.overrides import TorchFunctionMode
+
+LAYERS = (F.linear, F.conv2d)
+MIN_VARIANCE = 1e-16  # keeps the gradient of the square root finite where all inputs are zero
+
+
+class LocalReparameterization(Messenger):
+    """Draw layers' outputs in place of their normally distributed weights, inside this context.
+
+    Example:
+        with LocalReparameterization():
+            loss = elbo(images, labels)
+    """
+
+    def __enter__(self):
+        """Start to take notes and to watch the layers."""
+        self._normals: dict[int, tuple[Tensor, Normal]] = {}  # the tensor is kept, so that its id stays taken
+        self._layers = _Layers(self._normals)
+        self._layers.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *exception):
+        """Forget the notes."""
+        self._normals.clear()
+        self._layers.__exit__(*exception)
+        return super().__exit__(*exception)
+
+    def _pyro_post_sample(self, message) -> None:
+        fn = message["fn"]
+        if message["is_observed"] or id(message["value"]) in self._normals:
+            return  # the first to draw a value is the guide; in the model the same tensor comes by again
+        if isinstance(fn, Independent) and isinstance(fn.base_dist, Normal):
+            self._normals[id(message["value"])] = (message["value"], fn.base_dist)
+
+
+class _Layers(TorchFunctionMode):
+    def __init__(self, normals: dict[int, tuple[Tensor, Normal]]):
+        super().__init__()
+        self.normals = normals
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function not in LAYERS or id(args[1]) not in self.normals:
+            return function(*args, **kwargs)
+        inputs, weight, bias, *options = args if len(args) > 2 else (*args, kwargs.pop("bias", None))
+        weight_mean, weight_variance = self._moments(weight)
+        bias_mean, bias_variance = (None, None) if bias is None else self._moments(bias)
+        mean = function(inputs, weight_mean, bias_mean, *options, **kwargs)
+        variance = function(inputs.square(), weight_variance, bias_variance, *options, **kwargs)
+        return mean + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(mean)
+
+    def _moments(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        if id(value) not in self.normals:
+            return value, torch.zeros_like(value)
+        _, normal = self.normals[id(value)]
+        return normal.loc, normal.scale.square()

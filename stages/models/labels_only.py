@@ -1,0 +1,82 @@
+"""The baseline of the semi-supervised VAE: its classifier, given the kept labels and nothing else.
+
+Generative story
+    label[i] ~ Categorical(classifier(x[i]))        (images,), 10 classes; the network's weights are no sites
+
+There is nothing latent, so the guide is empty, the ELBO is the log likelihood and SVI is maximum likelihood.
+The same term, with the classifier of the semi-supervised model's guide, is how labels teach that one.
+"""
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro.nn import PyroModule
+from torch import Tensor, nn
+
+from stages.params import Count, Training
+
+PIXELS, CLASSES = 784, 10
+
+
+class Params(Training):
+    """The section `labels_only` of params.yaml; the network is described in `ssvae`, whose own it is."""
+
+    batch_size: Count  # labelled images per gradient step
+
+
+class Model(PyroModule):
+    """The likelihood of labels."""
+
+    def __init__(self, classifier: nn.Module):
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, x: Tensor, labels: Tensor | None = None, size: int | None = None) -> Tensor:
+        """Classify.
+
+        Args:
+            x: binary pixels, (batch, 784).
+            labels: classes, (batch,) int64, or None to draw them.
+            size: number of labels in the whole set that this batch stands for, `batch` if None.
+
+        Returns:
+            Logits, (batch, 10).
+        """
+        logits = self.classifier(x)
+        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
+            pyro.sample("label", dist.Categorical(logits=logits), obs=labels)
+        return logits
+
+
+class Guide(PyroModule):
+    """The guide of a model without latent sites."""
+
+    def forward(self, x: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+        """Draw nothing."""
+
+
+def classifier(hidden: int, dropout: float) -> nn.Sequential:
+    """An ordinary network from pixels (batch, 784) to class logits (batch, 10).
+
+    Args:
+        hidden: units in each of the two hidden layers.
+        dropout: share of the hidden units that is switched off at random while training.
+    """
+    return nn.Sequential(
+        nn.Linear(PIXELS, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, CLASSES),
+    )
+
+
+def build(network) -> tuple[Model, Guide]:
+    """The likelihood and its empty guide.
+
+    Args:
+        network: the section `ssvae` of params.yaml.
+    """
+    return Model(classifier(network.classifier_hidden, network.dropout)), Guide()

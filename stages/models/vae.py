@@ -1,0 +1,96 @@
+"""A variational autoencoder: images from a few latent numbers (Kingma and Welling 2014).
+
+Generative story, for each image i
+    z[i] ~ Normal(0, 1)                      (latents,)
+    x[i] ~ Bernoulli(logits=decoder(z[i]))   (784,) binary pixels
+
+Guide: q(z[i] | x[i]) = Normal(encoder(x[i])), diagonal, the encoder shared by all images.
+
+The pixels that the Bernoulli sees are binary: x ~ Bernoulli(grey level), drawn in stages/datasets.py. A grey
+pixel scored by a Bernoulli is no likelihood, and thresholding at one half makes another data set.
+"""
+
+from typing import Annotated
+
+import pyro
+import pyro.distributions as dist
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from pyro.nn import PyroModule
+from torch import Tensor, nn
+
+from stages.params import Count, Training
+
+PIXELS = 784
+
+
+class Params(Training):
+    """The section `vae` of params.yaml."""
+
+    batch_size: Count  # images per gradient step
+    latents: Annotated[int, Field(ge=2, le=1000)]
+    hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each of the two layers of encoder and decoder
+
+
+class Gated(nn.Module):
+    """A dense layer whose outputs are switched by a second one: (Wx + b) * sigmoid(Vx + c)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.linear = nn.Linear(inputs, 2 * outputs)  # W and V in one matrix product
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return F.glu(self.linear(x), dim=-1)
+
+
+class Model(PyroModule):
+    """The decoder and its prior."""
+
+    def __init__(self, params: Params):
+        super().__init__()
+        self.latents = params.latents
+        self.decoder = nn.Sequential(
+            Gated(params.latents, params.hidden),
+            Gated(params.hidden, params.hidden),
+            nn.Linear(params.hidden, PIXELS),
+        )
+
+    def forward(self, x: Tensor, size: int | None = None) -> None:
+        """Run the story for a batch.
+
+        Args:
+            x: binary pixels, (batch, 784).
+            size: number of images in the whole set that this batch stands for, `batch` if None.
+        """
+        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
+            z = pyro.sample("z", dist.Normal(x.new_zeros(self.latents), 1.0).to_event(1))
+            pyro.sample("x", dist.Bernoulli(logits=self.decoder(z)).to_event(1), obs=x)
+
+
+class Guide(PyroModule):
+    """The encoder: an amortised mean-field normal."""
+
+    def __init__(self, params: Params):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            Gated(PIXELS, params.hidden),
+            Gated(params.hidden, params.hidden),
+            nn.Linear(params.hidden, 2 * params.latents),
+        )
+
+    def q(self, x: Tensor) -> dist.Distribution:
+        """q(z | x) for images of shape (batch, 784): a normal with batch shape (batch, latents)."""
+        loc, rho = self.encoder(x).chunk(2, dim=-1)
+        return dist.Normal(loc, F.softplus(rho) + 1e-4)  # the floor keeps log q finite
+
+    def forward(self, x: Tensor, size: int | None = None) -> None:
+        """Draw z for a batch; the arguments are those of the model."""
+        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
+            pyro.sample("z", self.q(x).to_event(1))
+
+
+def build(params: Params) -> tuple[Model, Guide]:
+    """The decoder and the encoder."""
+    return Model(params), Guide(params)
