@@ -1,0 +1,50 @@
+"""Step 4 for the Bayesian neural network: its posterior predictive on held-out digits, and on anything else."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages import datasets
+from stages.evaluation import classification, ood
+from stages.evaluation.predictive import class_probabilities
+from stages.inference import posterior
+from stages.models import bnn
+
+TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "mnist", ("fashion_mnist",)
+LEAST_SURE = 24  # digits kept for the picture
+
+ood_scores = ood.classifier_scores
+ood_metrics = partial(ood.metrics, inside=IN_DISTRIBUTION)
+
+
+def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.ndarray]]:
+    """Predict the held-out digits.
+
+    Returns:
+        cases: probabilities (images, 10), expected_entropy (images,), labels (images,).
+        least_sure: the same for the digits of largest predictive entropy, with their pixels (digits, 784).
+    """
+    held_out = datasets.load(IN_DISTRIBUTION, params.evaluate.split, params.images)
+    cases = predict_cases(params, seed, device, held_out)
+    worst = np.argsort(-ood_scores(cases)["entropy"], kind="stable")[:LEAST_SURE]
+    least_sure = {name: values[worst] for name, values in cases.items()} | {
+        "pixels": held_out.pixels.numpy()[worst]
+    }
+    return {"cases": cases, "least_sure": least_sure}
+
+
+def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
+    """Accuracy, likelihood and calibration."""
+    return classification.metrics(predictions["cases"]["probabilities"], predictions["cases"]["labels"])
+
+
+def predict_cases(params, seed: int, device: torch.device, images: datasets.Images) -> dict[str, np.ndarray]:
+    """The posterior predictive of any images."""
+    model, guide = (part.to(device) for part in bnn.build(params.bnn))
+    posterior.load(Path(f"posteriors/bnn/{seed}/weights.safetensors"), model, guide)
+    samples = params.evaluate.bnn.posterior_samples
+    cases = class_probabilities(model, guide, images.pixels.to(device), samples)
+    return {name: value.cpu().numpy() for name, value in cases.items()} | {"labels": images.labels.numpy()}

@@ -1,0 +1,80 @@
+"""Metrics of probabilistic classifiers, from probabilities and labels alone.
+
+What scikit-learn, SciPy and torchmetrics have is theirs; the rest is written here.
+"""
+
+import numpy as np
+import torch
+from scipy.stats import entropy
+from sklearn.metrics import brier_score_loss, log_loss
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+BINS = 15  # of both calibration errors, as in Guo et al. (2017)
+RISK = 1e-3  # the error rate that coverage_at_risk_1e3 allows
+
+
+def metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """All metrics of a classifier.
+
+    Args:
+        probabilities: (cases, classes).
+        labels: classes, (cases,).
+
+    Returns:
+        error_percent; nll and predictive_entropy in nats; brier, summed over classes; ece and adaptive_ece;
+        aurc; coverage_at_risk_1e3, a fraction.
+    """
+    p = probabilities.astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)  # float32 rows sum to 1 within rounding only
+    classes = np.arange(p.shape[1])
+    confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
+    ece = multiclass_calibration_error(torch.from_numpy(p), torch.from_numpy(labels), p.shape[1], n_bins=BINS)
+    return {
+        "error_percent": 100 * float(1 - correct.mean()),
+        "nll": float(log_loss(labels, p, labels=classes)),
+        "brier": float(brier_score_loss(labels, p, labels=classes, scale_by_half=False)),
+        "ece": float(ece),
+        "adaptive_ece": adaptive_calibration_error(confidence, correct),
+        "aurc": area_under_risk_coverage(confidence, correct),
+        "coverage_at_risk_1e3": coverage_at_risk(confidence, correct, RISK),
+        "predictive_entropy": float(entropy(p, axis=1).mean()),
+    }
+
+
+def adaptive_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error with bins of equal mass (Nguyen and O'Connor 2015).
+
+    Args:
+        confidence: probability of the predicted class, (cases,).
+        correct: whether it was right, (cases,) bool.
+        bins: number of bins; their sizes differ by one case at most.
+    """
+    order = np.argsort(confidence, kind="stable")
+    gaps = [
+        abs(confidence[part].mean() - correct[part].mean()) * len(part)
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+    return float(sum(gaps) / len(confidence))
+
+
+def selective_risk(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Error rate among the k most confident cases, for k = 1 ... cases; shape (cases,).
+
+    Cases of equal confidence are answered together: each gets the group's mean error, whatever their order.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    _, group, size = np.unique(-confidence[order], return_inverse=True, return_counts=True)
+    errors = (np.bincount(group, weights=~correct[order]) / size)[group]
+    return np.cumsum(errors) / np.arange(1, len(confidence) + 1)
+
+
+def area_under_risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Mean selective risk over all coverages (Geifman, Uziel and El-Yaniv 2019); lower is better."""
+    return float(selective_risk(confidence, correct).mean())
+
+
+def coverage_at_risk(confidence: np.ndarray, correct: np.ndarray, risk: float) -> float:
+    """Largest share of cases that can be answered, the surest first, with an error rate of at most `risk`."""
+    allowed = np.flatnonzero(selective_risk(confidence, correct) <= risk)
+    return float((allowed[-1] + 1) / len(confidence)) if len(allowed) else 0.0

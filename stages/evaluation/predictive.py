@@ -1,0 +1,37 @@
+"""The posterior predictive of a classifier: probabilities averaged over networks drawn from the posterior."""
+
+import torch
+from pyro import poutine
+from pyro.nn import PyroModule
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.datasets import unit_interval
+
+
+@torch.no_grad()
+def class_probabilities(
+    model: PyroModule, guide: PyroModule, pixels: Tensor, samples: int, batch_size: int = 1000
+) -> dict[str, Tensor]:
+    """Average the class probabilities, not the logits, over `samples` draws of the weights.
+
+    Every image is seen by the same networks. Memory does not grow with `samples`.
+
+    Args:
+        model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).
+        guide: draws all of the model's latent sites.
+        pixels: bytes, (images, 784).
+        samples: networks to draw.
+        batch_size: images per forward pass.
+
+    Returns:
+        probabilities: p(y | x, data), (images, classes) float32.
+        expected_entropy: E_q[H[y | x, w]], the aleatoric part of the predictive entropy; (images,), nats.
+    """
+    total, total_entropy = 0.0, 0.0
+    for _ in tqdm(range(samples), desc="posterior samples", unit="network", disable=None):
+        network = poutine.replay(model, poutine.trace(guide).get_trace(unit_interval(pixels[:1])))
+        log_p = torch.cat([network(unit_interval(b)).log_softmax(-1) for b in pixels.split(batch_size)])
+        p = log_p.exp()
+        total, total_entropy = total + p, total_entropy - (p * log_p).sum(-1)
+    return {"probabilities": total / samples, "expected_entropy": total_entropy / samples}
