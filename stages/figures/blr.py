@@ -1,0 +1,88 @@
+"""Figures of Bayesian linear regression: what was learned against truth and against the exact posterior."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Ellipse
+from scipy import stats
+
+from stages.artifacts import write_csv
+from stages.evaluation.regression import NormalInverseGamma
+from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure
+
+
+def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: Path) -> None:
+    """Draw all figures of the model into `folder`."""
+    draws, exact = predictions["posterior"], NormalInverseGamma(**predictions["exact"])
+    elbo_curve(folder, history, "expected log likelihood (nats)")
+    posterior(folder / "posterior.png", draws, exact, settings.regression)
+    correlation(folder / "correlation.png", draws, exact, settings.blr.guide)
+    predictive(folder / "predictive.png", draws, predictions["training"], settings.regression)
+    quantiles = np.linspace(0.005, 0.995, 199)
+    write_csv(
+        folder / "posterior.csv",
+        pd.DataFrame({"quantile": quantiles, **{name: np.quantile(v, quantiles) for name, v in draws.items()}}),
+    )
+
+
+def posterior(path: Path, draws: dict, exact: NormalInverseGamma, truth) -> None:
+    """Histograms of the draws, the exact density over them, the truth as a line."""
+    coefficients = [
+        stats.t(2 * exact.shape, exact.mean[i], np.sqrt(exact.rate / exact.shape * exact.covariance[i, i]))
+        for i in range(2)
+    ]
+    variance = stats.invgamma(exact.shape, scale=exact.rate)
+    densities = {
+        "intercept": coefficients[0].pdf,
+        "slope": coefficients[1].pdf,
+        "noise": lambda sd: variance.pdf(sd**2) * 2 * sd,  # change of variables from the variance
+    }
+    with figure(path, columns=3, size=(3.6, 3.2)) as axes:
+        for axis, (name, density) in zip(axes, densities.items(), strict=True):
+            grid = np.linspace(*np.quantile(draws[name], [0.0005, 0.9995]), 300)
+            axis.hist(draws[name], 80, (grid[0], grid[-1]), density=True, color=BLUE, alpha=0.45, label="SVI")
+            axis.plot(grid, density(grid), color="black", label="exact")
+            axis.axvline(getattr(truth, name), color=ORANGE, label="truth")
+            mean, sd = draws[name].mean(), draws[name].std()
+            axis.set(title=f"{name}: {mean:.3f} ± {sd:.3f}", yticks=[], xlabel=name)
+        axes[0].legend(fontsize=9)
+
+
+def correlation(path: Path, draws: dict, exact: NormalInverseGamma, guide: str) -> None:
+    """Joint posterior of intercept and slope: the tilt that a mean-field guide cannot have."""
+    with figure(path, size=(4.6, 3.8)) as axis:
+        few = slice(0, 1500)
+        axis.plot(
+            draws["intercept"][few], draws["slope"][few], ".", color=BLUE, ms=3, alpha=0.35, label="SVI draws"
+        )
+        values, vectors = np.linalg.eigh(exact.covariance * exact.rate / (exact.shape - 1))
+        angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
+        for scale, label in ((1, "exact, 1 and 2 sd"), (2, None)):
+            axes = 2 * scale * np.sqrt(values)
+            outline = Ellipse(exact.mean, axes[1], axes[0], angle=angle, fill=False, lw=1.5, label=label)
+            axis.add_patch(outline)
+        axis.set(title=f"Posterior, {guide.replace('_', ' ')} guide", xlabel="intercept", ylabel="slope")
+        axis.legend(fontsize=9)
+
+
+def predictive(path: Path, draws: dict, training: dict, truth) -> None:
+    """The data, and bands of the line and of new points, beyond the range of the data too."""
+    width = truth.x_max - truth.x_min
+    x = np.linspace(truth.x_min - 0.3 * width, truth.x_max + 0.3 * width, 120)
+    few = slice(0, 4000)
+    line = draws["intercept"][few, None] + draws["slope"][few, None] * x
+    new = line + draws["noise"][few, None] * np.random.default_rng(0).standard_normal(line.shape)
+    with figure(path, size=(6.0, 3.8)) as axis:
+        axis.fill_between(
+            x, *np.quantile(new, [0.05, 0.95], axis=0), color=BLUE, alpha=0.18, label="90% of new points"
+        )
+        axis.fill_between(x, *np.quantile(line, [0.05, 0.95], axis=0), color=BLUE, alpha=0.5, label="90% of lines")
+        axis.plot(training["x"], training["y"], "o", color="black", ms=3, label="data")
+        axis.plot(x, truth.intercept + truth.slope * x, color=ORANGE, lw=1.2, label="truth")
+        axis.axvspan(x[0], truth.x_min, color=GREY, alpha=0.08, lw=0)
+        axis.axvspan(truth.x_max, x[-1], color=GREY, alpha=0.08, lw=0)
+        axis.set(
+            title="Posterior predictive, grey where there were no data", xlabel="x", ylabel="y", xlim=(x[0], x[-1])
+        )
+        axis.legend(fontsize=9)

@@ -1,0 +1,115 @@
+"""Figures of the Bayesian neural network: is it calibrated, and does it know what it has not seen?"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from stages.artifacts import write_csv
+from stages.evaluation.classification import BINS, selective_risk
+from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
+
+INSIDE, OUTSIDE = "mnist", "fashion_mnist"
+
+
+def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: Path) -> None:
+    """Draw all figures of the model into `folder`."""
+    p, labels = predictions["cases"]["probabilities"], predictions["cases"]["labels"]
+    elbo_curve(folder, history, "expected log likelihood (nats)")
+    reliability(folder, p, labels)
+    confusion(folder, p, labels)
+    risk_coverage(folder, p, labels)
+    entropy_histogram(folder / "entropy.png", ood)
+    roc(folder, ood, INSIDE, OUTSIDE, "Telling Fashion-MNIST from MNIST")
+    least_sure(folder / "least_sure.png", predictions["least_sure"])
+
+
+def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
+    """Accuracy against confidence in 15 bins of equal width, with the number of cases in each."""
+    confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, BINS + 1)
+    bins = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, BINS - 1)
+    count = np.bincount(bins, minlength=BINS)
+    used = count > 0
+    mean_confidence = np.bincount(bins, confidence, BINS)[used] / count[used]
+    accuracy = np.bincount(bins, correct, BINS)[used] / count[used]
+    rows = {"confidence": mean_confidence, "accuracy": accuracy, "cases": count[used]}
+    write_csv(folder / "reliability.csv", pd.DataFrame(rows))
+    with figure(folder / "reliability.png", rows=2, size=(4.6, 2.6), sharex=True, height_ratios=[3, 1]) as axes:
+        axes[0].plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
+        interval = 1.96 * np.sqrt(np.clip(accuracy * (1 - accuracy), 1e-6, None) / count[used])
+        axes[0].errorbar(
+            mean_confidence, accuracy, interval, fmt="o-", color=BLUE, ms=4, capsize=2, label="BNN, 95%"
+        )
+        axes[0].set(title="Reliability on MNIST", ylabel="accuracy", ylim=(0, 1.05))
+        axes[0].legend(fontsize=9)
+        axes[1].bar(edges[:-1], count, 1 / BINS, align="edge", color=BLUE, alpha=0.5)
+        axes[1].set(yscale="log", ylabel="cases", xlabel="confidence, the largest class probability", xlim=(0, 1))
+
+
+def confusion(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
+    """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
+    predicted = p.argmax(axis=1)
+    write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
+    counts = confusion_matrix(labels, predicted, labels=range(p.shape[1]))
+    wrong = counts - np.diag(np.diag(counts))
+    with figure(folder / "confusion.png", size=(4.8, 4.4)) as axis:
+        axis.imshow(wrong, cmap="Oranges")
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                axis.text(column, row, count, ha="center", va="center", fontsize=8)
+        axis.set(title="Confusion on MNIST", xlabel="predicted digit", ylabel="true digit")
+        axis.set(xticks=range(10), yticks=range(10))
+        axis.spines[:].set_visible(False)
+
+
+def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
+    """Error among the surest cases against the share of cases answered."""
+    risk = selective_risk(p.max(axis=1), p.argmax(axis=1) == labels)
+    coverage = np.arange(1, len(risk) + 1) / len(risk)
+    few = np.unique(np.linspace(0, len(risk) - 1, 201).astype(int))
+    write_csv(folder / "risk_coverage.csv", pd.DataFrame({"coverage": coverage[few], "risk": risk[few]}))
+    with figure(folder / "risk_coverage.png") as axis:
+        axis.plot(100 * coverage, 100 * risk, color=BLUE)
+        axis.axhline(0.1, color=GREY, ls=":", label="one error in a thousand")
+        axis.set(
+            title="Leaving the unsure digits to a person",
+            xlabel="digits answered (%)",
+            ylabel="errors among them (%)",
+        )
+        axis.legend(fontsize=9)
+
+
+def entropy_histogram(path: Path, ood: dict) -> None:
+    """Predictive entropy on digits, which the network knows, and on clothes, which it has never seen."""
+    bins = np.linspace(0, np.log(10), 47)
+    with figure(path, size=(5.4, 3.4)) as axis:
+        for name, colour, label in (
+            (INSIDE, BLUE, "MNIST (known)"),
+            (OUTSIDE, ORANGE, "Fashion-MNIST (never seen)"),
+        ):
+            values = ood[name]["entropy"]
+            axis.hist(
+                values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.6, label=label
+            )
+        axis.set(
+            title="How unsure the network is", xlabel="predictive entropy (nats)", ylabel="images (%), log scale"
+        )
+        axis.set(yscale="log")
+        axis.legend(fontsize=9)
+
+
+def least_sure(path: Path, cases: dict) -> None:
+    """The digits of largest predictive entropy, with what the network thinks of them."""
+    with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
+        axes[0, 0].figure.suptitle("The held-out digits it is least sure of: truth → two best guesses")
+        for axis, pixels, p, label in zip(
+            axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
+        ):
+            axis.imshow(pixels.reshape(28, 28), cmap="gray_r")
+            first, second = np.argsort(-p)[:2]
+            title = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
+            axis.set_title(title, fontsize=8, color="black" if first == label else ORANGE)
+        for axis in axes.flat:
+            axis.set_axis_off()
