@@ -28,8 +28,7 @@ def main() -> None:
     result = subprocess.run(["dvc", "repro"], cwd=args.into, env=environment())
     if result.returncode:
         raise SystemExit(result.returncode)
-    subprocess.run(["dvc", "metrics", "show", "--md", "metrics/blr", "metrics/bnn"], cwd=args.into, env=environment())
-    print(f"Pictures: {args.into}/plots, metrics: {args.into}/metrics/summary.json")
+    print(f"Pictures are in {args.into}/plots, metrics in {args.into}/metrics/summary.json")
 
 
 def copy(into: Path, overrides: dict[str, Any]) -> None:
@@ -43,7 +42,7 @@ def copy(into: Path, overrides: dict[str, Any]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (into / "params.yaml").write_text(yaml.safe_dump(_merged(params, overrides), sort_keys=False))
+    (into / "params.yaml").write_text(yaml.safe_dump(merged(params, overrides), sort_keys=False))
     (into / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")  # the folder is in no Git repository
 
 
@@ -54,11 +53,12 @@ def environment() -> dict[str, str]:
     return {**data, **os.environ, "PATH": path}
 
 
-def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `overrides`, section by section."""
+    result = dict(base)
     for key, value in overrides.items():
-        merged[key] = _merged(base[key], value) if isinstance(value, dict) else value
-    return merged
+        result[key] = merged(base[key], value) if isinstance(value, dict) else value
+    return result
 
 
 if __name__ == "__main__":

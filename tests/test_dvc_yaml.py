@@ -1,0 +1,47 @@
+"""dvc.yaml says the truth: every stage depends on the code it runs, and on no other."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import import_closure
+
+DVC_YAML = yaml.safe_load((import_closure.ROOT / "dvc.yaml").read_text())
+STAGES = {name: stage.get("do", stage) for name, stage in DVC_YAML["stages"].items()}
+
+
+def code(deps: list[str]) -> set[str]:
+    """The files with code in them that a stage's deps name, folders unfolded."""
+    files = set()
+    for dep in deps:
+        path = import_closure.ROOT / dep
+        if dep.startswith("stages"):
+            files |= set(path.rglob("*.py")) if path.is_dir() else {path}
+    return {str(path.relative_to(import_closure.ROOT)) for path in files if import_closure.has_code(path)}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_are_the_import_closure_of_the_command(name):
+    stage = STAGES[name]
+    assert code(stage["deps"]) == import_closure.of_command(stage["cmd"])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_is_documented_and_receives_signals(name):
+    assert STAGES[name]["desc"]
+    assert STAGES[name]["cmd"].startswith("exec python -m stages.")
+
+
+def test_every_dep_file_exists():
+    named = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith(("stages", "req"))}
+    assert all(Path(import_closure.ROOT / dep).exists() for dep in named)
+
+
+def test_closure_sees_an_import(tmp_path, monkeypatch):
+    """The measure itself: an import added to a module appears in the closure of those that use it."""
+    (tmp_path / "stages").mkdir()
+    for name, text in {"a": "from stages import b", "b": "from stages.c import x", "c": "x = 1"}.items():
+        (tmp_path / "stages" / f"{name}.py").write_text(text)
+    monkeypatch.setattr(import_closure, "ROOT", tmp_path)
+    assert import_closure.of_command("exec python -m stages.a") == {"stages/a.py", "stages/b.py", "stages/c.py"}
