@@ -64,4 +64,4 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 def _numpy(value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
-    return np.ascontiguousarray(value)
+    return np.asarray(value, order="C")

@@ -143,7 +143,17 @@ def schema() -> type[Section]:
         **models,
         evaluate=(Evaluate, ...),
         summarize=(Summarize, ...),
+        __validators__={
+            "some_labels_are_dropped": pydantic.model_validator(mode="after")(_some_labels_are_dropped)
+        },
     )
+
+
+def _some_labels_are_dropped(params: Any) -> Any:
+    kept, images = params.drop_labels.kept, params.images.train
+    if kept >= images:
+        raise ValueError(f"drop_labels.kept = {kept}: must be less than images.train = {images}")
+    return params
 
 
 def load(path: str | Path = "params.yaml") -> Any:
@@ -193,6 +203,8 @@ def _shown(value: Any) -> str:
 def _one_line(error: pydantic.ValidationError) -> str:
     first, *others = error.errors(include_url=False)
     key = ".".join(str(part) for part in first["loc"])
+    if not key:  # a rule about several sections: the message names them itself
+        return first["msg"].removeprefix("Value error, ")
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "missing":
         return f"{key} is missing: add it, see the committed params.yaml for its meaning{more}"

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent
-NEEDED = ("stages", "dvc.yaml", "requirements-core.txt", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
+PIPELINE = ("stages", "dvc.yaml", "requirements-core.txt")
+SETTINGS = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
 
 def copy(into: Path, overrides: dict[str, Any]) -> None:
     """Put the pipeline with changed params into a folder; outputs that are there already stay for DVC to reuse."""
-    for name in NEEDED:
+    for name in (*PIPELINE, *SETTINGS):
         source, target = ROOT / name, into / name
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
@@ -47,7 +48,7 @@ def copy(into: Path, overrides: dict[str, Any]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment with this interpreter's folder first on PATH, and the data that are here already as mirror."""
+    """The environment, with this interpreter's folder first on PATH and the data that are here as mirror."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     data = {"DATA_MIRROR": str(ROOT / "data")} if (ROOT / "data").is_dir() else {}
     return {**data, **os.environ, "PATH": path}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 from scipy.stats import norm
 
 
@@ -60,8 +60,8 @@ def predictive_cases(draws: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray)
     rows = []
     for xi, yi in zip(x, y, strict=True):
         line = draws["intercept"] + draws["slope"] * xi
-        density = norm.pdf(yi, line, draws["noise"]).mean()
-        rows.append((xi, yi, line.mean(), -np.log(density), norm.cdf(yi, line, draws["noise"]).mean()))
+        log_density = logsumexp(norm.logpdf(yi, line, draws["noise"])) - np.log(len(line))
+        rows.append((xi, yi, line.mean(), -log_density, norm.cdf(yi, line, draws["noise"]).mean()))
     return dict(zip(("x", "y", "mean", "nll", "cdf"), np.array(rows, dtype=np.float64).T, strict=True))
 
 

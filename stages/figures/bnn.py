@@ -29,7 +29,7 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
     """Accuracy against confidence in 15 bins of equal width, with the number of cases in each."""
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
     edges = np.linspace(0, 1, BINS + 1)
-    bins = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, BINS - 1)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     count = np.bincount(bins, minlength=BINS)
     used = count > 0
     mean_confidence = np.bincount(bins, confidence, BINS)[used] / count[used]

@@ -1,4 +1,4 @@
-"""Step 3 for the baseline: maximum likelihood on the kept labels, with the semi-supervised model's augmentation."""
+"""Step 3 for the baseline: maximum likelihood on the kept labels, augmented as for the semi-supervised model."""
 
 import torch
 from pyro.infer import Trace_ELBO

@@ -20,14 +20,15 @@ class Objective(nn.Module):
         self.labels = svi.elbo(Trace_ELBO(), label_model, no_latents)
         self.classifier_weight = classifier_weight
 
-    def forward(self, unlabelled: tuple, labelled: tuple) -> Tensor:
+    def forward(self, unlabelled: tuple, labelled: tuple, kl_weight: float) -> Tensor:
         """The estimate from one batch of each kind, scaled to the whole training set; nats, ().
 
         Args:
             unlabelled: binary pixels (batch, 784), None, and the number of images without a label.
             labelled: binary pixels (batch, 784), labels (batch,), and the number of images with one.
+            kl_weight: of the style's KL term.
         """
-        bound = self.unlabelled(*unlabelled) + self.labelled(*labelled)
+        bound = self.unlabelled(*unlabelled, kl_weight) + self.labelled(*labelled, kl_weight)
         return bound + self.classifier_weight * self.labels(*labelled)
 
 
@@ -37,11 +38,18 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     data = PartlyLabelled(params, seed, device)
     unlabelled = data.unlabelled_minibatches(params.ssvae.batch_size)
     labelled = data.labelled_minibatches(params.ssvae.labelled_batch_size)
+    start, steps = params.ssvae.kl_weight_start, params.ssvae.kl_weight_steps
+
+    def batch(step: int) -> tuple:
+        kl_weight = max(1.0, start - (start - 1) * step / steps)
+        unlabelled_batch = data.unlabelled_batch(unlabelled(step))
+        return unlabelled_batch, data.labelled_batch(labelled(step)), kl_weight
+
     return svi.Problem(
         model=model,
         guide=guide,
         objective=Objective(model, guide, params.ssvae.classifier_weight),
-        batch=lambda step: (data.unlabelled_batch(unlabelled(step)), data.labelled_batch(labelled(step))),
+        batch=batch,
         size=len(data.unlabelled) + len(data.labelled),
         batch_size=unlabelled.batch_size + labelled.batch_size,
         validation=lambda: data.error_percent(guide.classifier),

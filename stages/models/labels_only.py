@@ -55,22 +55,28 @@ class Guide(PyroModule):
         """Draw nothing."""
 
 
-def classifier(hidden: int, dropout: float) -> nn.Sequential:
+class Classifier(nn.Module):
     """An ordinary network from pixels (batch, 784) to class logits (batch, 10).
 
     Args:
         hidden: units in each of the two hidden layers.
         dropout: share of the hidden units that is switched off at random while training.
     """
-    return nn.Sequential(
-        nn.Linear(PIXELS, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, CLASSES),
-    )
+
+    def __init__(self, hidden: int, dropout: float):
+        super().__init__()
+        self.features = nn.Sequential(nn.Linear(PIXELS, hidden), nn.ReLU())
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, CLASSES),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class logits."""
+        return self.head(self.features(x))
 
 
 def build(network) -> tuple[Model, Guide]:
@@ -79,4 +85,4 @@ def build(network) -> tuple[Model, Guide]:
     Args:
         network: the section `ssvae` of params.yaml.
     """
-    return Model(classifier(network.classifier_hidden, network.dropout)), Guide()
+    return Model(Classifier(network.classifier_hidden, network.dropout)), Guide()

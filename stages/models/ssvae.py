@@ -5,7 +5,8 @@ Generative story, for each image i
     z[i] ~ Normal(0, 1)                            (latents,) the style
     x[i] ~ Bernoulli(logits=decoder(z[i], y[i]))   (784,) binary pixels
 
-Guide: q(y | x) = Categorical(classifier(x)), q(z | x, y) = Normal(encoder(x, y)).
+Guide: q(y | x) = Categorical(classifier(x)), q(z | x, y) = Normal(encoder(features(x), y)), where the features are
+the classifier's first layer: what helps to draw an image, and every image can teach that, helps to name it.
 
 Where the label is missing, the ELBO sums over all ten classes (an enumerated site, no sampling of y). The
 classifier is part of the guide alone, so labelled images would teach it nothing: the likelihood of their labels
@@ -23,10 +24,11 @@ import pyro.distributions as dist
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
-from stages.models.labels_only import classifier
+from stages.models.labels_only import Classifier
 from stages.params import Count, NonNegative, Probability, Training
 
 PIXELS, CLASSES = 784, 10
@@ -41,6 +43,8 @@ class Params(Training):
     classifier_hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each hidden layer of the classifier
     dropout: Probability  # in the classifier
     labelled_batch_size: Annotated[int, Field(ge=1, le=50_000)]  # labelled images of a step
+    kl_weight_start: Annotated[float, Field(ge=1, le=1000)]  # of the style, falling to 1 over kl_weight_steps
+    kl_weight_steps: Annotated[int, Field(ge=1, le=10_000_000)]  # gradient steps
     classifier_weight: (
         NonNegative  # of the labels' log likelihood, in the objective: the paper's alpha is one per label
     )
@@ -78,17 +82,19 @@ class Model(PyroModule):
         """Pixel logits (..., 784) of styles z (..., latents) in classes y (...), which broadcast."""
         return self.output(self.hidden(z, one_hot(y)))
 
-    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None) -> None:
+    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float = 1.0) -> None:
         """Run the story for a batch.
 
         Args:
             x: binary pixels, (batch, 784).
             y: classes, (batch,) int64, or None where they are unobserved.
             size: number of images in the whole set that this batch stands for, `batch` if None.
+            kl_weight: of the style's KL term; the bound is the ELBO at 1.
         """
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
             y = pyro.sample("y", dist.Categorical(logits=x.new_zeros(CLASSES)), obs=y)
-            z = pyro.sample("z", dist.Normal(x.new_zeros(self.latents), 1.0).to_event(1))
+            with poutine.scale(scale=kl_weight):
+                z = pyro.sample("z", dist.Normal(x.new_zeros(self.latents), 1.0).to_event(1))
             pyro.sample("x", dist.Bernoulli(logits=self.decode(z, y)).to_event(1), obs=x)
 
 
@@ -97,22 +103,24 @@ class Guide(PyroModule):
 
     def __init__(self, params: Params):
         super().__init__()
-        self.classifier = classifier(params.classifier_hidden, params.dropout)
-        self.hidden = TwoInputs(PIXELS, CLASSES, params.hidden)
+        self.classifier = Classifier(params.classifier_hidden, params.dropout)
+        self.hidden = TwoInputs(params.classifier_hidden, CLASSES, params.hidden)
         self.output = nn.Linear(params.hidden, 2 * params.latents)
 
     def q_z(self, x: Tensor, y: Tensor) -> dist.Distribution:
         """q(z | x, y): a normal with batch shape (..., latents)."""
-        loc, rho = self.output(self.hidden(x, one_hot(y))).chunk(2, dim=-1)
+        features = self.classifier.features(x)
+        loc, rho = self.output(self.hidden(features, one_hot(y))).chunk(2, dim=-1)
         return dist.Normal(loc, F.softplus(rho) + 1e-4)  # the floor keeps log q finite
 
-    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None) -> None:
+    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float = 1.0) -> None:
         """Draw the latent sites for a batch; the arguments are those of the model."""
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
             if y is None:
                 q_y = dist.Categorical(logits=self.classifier(x))
                 y = pyro.sample("y", q_y, infer={"enumerate": "parallel"})
-            pyro.sample("z", self.q_z(x, y).to_event(1))
+            with poutine.scale(scale=kl_weight):
+                pyro.sample("z", self.q_z(x, y).to_event(1))
 
 
 def build(params: Params) -> tuple[Model, Guide]:
