@@ -27,9 +27,18 @@ def main() -> None:
     """Read metrics and predictions of all declared seeds, write the summary."""
     argparse.ArgumentParser(prog="python -m stages.summarize", description=__doc__).parse_args()
     settings = params.load_or_exit()
+    forget_other_seeds(settings.seeds)
     summary = {name: summary_of(name, settings) for name in params.MODELS}
     summary |= {f"ood/{name}": summary_of(name, settings, ood=True) for name in WITH_OOD}
     artifacts.write_json("metrics/summary.json", summary)
+
+
+def forget_other_seeds(seeds: list[int], root: str | Path = "metrics") -> None:
+    """Remove the metrics of seeds that params.yaml no longer declares: DVC leaves outputs of dropped stages."""
+    declared = {str(seed) for seed in seeds}
+    for path in Path(root).rglob("*.json"):
+        if path.stem.isdigit() and path.stem not in declared:
+            path.unlink()
 
 
 def summary_of(model: str, settings, ood: bool = False) -> Metrics:

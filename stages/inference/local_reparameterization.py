@@ -58,13 +58,16 @@ class _Layers(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if function not in LAYERS or id(args[1]) not in self.normals:
+        if function not in LAYERS:
             return function(*args, **kwargs)
-        inputs, weight, bias, *options = args if len(args) > 2 else (*args, kwargs.pop("bias", None))
+        named, options = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs, args[3:]
+        if id(named["weight"]) not in self.normals:
+            return function(*args, **kwargs)
+        inputs, weight, bias = named.pop("input"), named.pop("weight"), named.pop("bias", None)
         weight_mean, weight_variance = self._moments(weight)
         bias_mean, bias_variance = (None, None) if bias is None else self._moments(bias)
-        mean = function(inputs, weight_mean, bias_mean, *options, **kwargs)
-        variance = function(inputs.square(), weight_variance, bias_variance, *options, **kwargs)
+        mean = function(inputs, weight_mean, bias_mean, *options, **named)
+        variance = function(inputs.square(), weight_variance, bias_variance, *options, **named)
         return mean + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(mean)
 
     def _moments(self, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,162 @@
+"""Likelihood bounds of a linear Gaussian decoder, probabilistic PCA, whose log p(x) is known.
+
+x = W z + b + Normal(0, noise). The columns of W are orthogonal, so the exact posterior of z is a diagonal normal,
+as a VAE's guide is; a guide that is moved and stretched away from it has a KL known in closed form.
+"""
+
+import math
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+from pyro.nn import PyroModule
+from scipy import stats
+
+from stages.evaluation import likelihood
+
+NOISE = 0.7
+W = torch.tensor([[1.0, 2.0], [1.0, -2.0], [1.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
+B = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64)
+X = torch.tensor([[1.0, 0.0, -0.3, 2.5], [-2.0, 1.0, 0.4, 1.2], [0.5, -1.0, 0.0, 2.0]], dtype=torch.float64)
+COPIES = 4000  # of an image: as many independent estimates
+
+
+class Model(PyroModule):
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            z = pyro.sample("z", dist.Normal(x.new_zeros(2), 1.0).to_event(1))
+            pyro.sample("x", dist.Normal(z @ W.T + B, NOISE).to_event(1), obs=x)
+
+
+class Guide(PyroModule):
+    """The exact posterior, moved by `shift` of its sds and its sds stretched."""
+
+    def __init__(self, shift, stretch):
+        super().__init__()
+        self.shift, self.stretch = shift, stretch
+
+    def q(self, x):
+        variance = 1 / (1 + W.square().sum(0) / NOISE**2)
+        sd = variance.sqrt().expand(len(x), 2)
+        return dist.Normal(variance * ((x - B) @ W) / NOISE**2 + self.shift * sd, self.stretch * sd)
+
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            pyro.sample("z", self.q(x).to_event(1))
+
+    def divergence(self):
+        """KL from the exact posterior: two dimensions, each the same."""
+        return 2 * ((self.stretch**2 + self.shift**2 - 1) / 2 - math.log(self.stretch))
+
+
+EXACT, POOR = {"shift": 0.0, "stretch": 1.0}, {"shift": 0.5, "stretch": 1.3}  # of guides
+LOG_P = torch.from_numpy(
+    stats.multivariate_normal(B.numpy(), (W @ W.T + NOISE**2 * torch.eye(4)).numpy()).logpdf(X.numpy())
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def estimates(guide, x, samples):
+    """Many independent estimates for one image: their means and the standard errors of those."""
+    found = likelihood.bounds(Model(), guide, x.expand(COPIES, 4), samples)
+    means = {name: value.mean(0) for name, value in found.items()}
+    return means, {name: value.std(0) / math.sqrt(COPIES) for name, value in found.items()}
+
+
+def test_every_log_weight_of_the_exact_posterior_is_log_p():
+    weights, _ = likelihood.log_weights(Model(), Guide(**EXACT), X, samples=20)
+    assert weights.shape == (20, 3)
+    torch.testing.assert_close(weights, LOG_P.expand(20, 3))
+
+
+def test_log_weights_of_a_poor_guide_average_to_the_elbo_and_their_exponentials_to_p():
+    weights, _ = likelihood.log_weights(Model(), Guide(**POOR), X, samples=20_000)
+    elbo_error = (weights.mean(0) - (LOG_P - Guide(**POOR).divergence())).abs()
+    assert (elbo_error < 5 * weights.std(0) / math.sqrt(20_000)).all()
+    ratio = (weights - LOG_P).exp()
+    assert ((ratio.mean(0) - 1).abs() < 5 * ratio.std(0) / math.sqrt(20_000)).all()
+
+
+def test_log_likelihoods_belong_to_the_draws_of_the_log_weights():
+    """log w = log p(x | z) + log p(z) - log q(z | x), each at the z that the guide drew."""
+    seen = []
+
+    class Watched(Guide):
+        def forward(self, x):
+            with pyro.plate("data", len(x)):
+                seen.append(pyro.sample("z", self.q(x).to_event(1)))
+
+    weights, likelihoods = likelihood.log_weights(Model(), Watched(**POOR), X, samples=7)
+    z, q = seen[0], Guide(**POOR).q(X)
+    assert z.shape == (7, 3, 2)
+    log_x = torch.from_numpy(stats.norm.logpdf(X, z @ W.T + B, NOISE)).sum(-1)
+    prior, posterior = stats.norm.logpdf(z), stats.norm.logpdf(z, q.loc, q.scale)
+    torch.testing.assert_close(likelihoods, log_x)
+    torch.testing.assert_close(weights, log_x + torch.from_numpy(prior - posterior).sum(-1))
+
+
+@pytest.mark.parametrize("images_at_once", [1, 2, 3, 100])
+@pytest.mark.parametrize(("samples", "at_once"), [(1, 50), (7, 3), (6, 3), (7, 50)])
+def test_bounds_are_tight_at_the_exact_posterior_however_the_work_is_split(
+    images_at_once, samples, at_once, monkeypatch
+):
+    monkeypatch.setattr(likelihood, "IMAGES_AT_ONCE", images_at_once)
+    monkeypatch.setattr(likelihood, "SAMPLES_AT_ONCE", at_once)
+    found = likelihood.bounds(Model(), Guide(**EXACT), X, samples)
+    q = Guide(**EXACT).q(X)
+    rate = (q.scale**2 + q.loc**2 - 1 - 2 * q.scale.log()).sum(-1) / 2
+    torch.testing.assert_close(found["iwae"], LOG_P)
+    torch.testing.assert_close(found["rate"], rate)
+    torch.testing.assert_close(found["latent_mean"], q.loc)
+    assert found["distortion"].shape == (3,)
+
+
+@pytest.mark.parametrize("at_once", [3, 50])
+@pytest.mark.parametrize("kind", [EXACT, POOR], ids=["exact", "poor"])
+def test_rate_and_distortion_in_closed_form(kind, at_once, monkeypatch):
+    """E_q||x - b - W z||^2 = ||x - b - W m||^2 + the variances' part; rate plus distortion is minus the ELBO."""
+    monkeypatch.setattr(likelihood, "SAMPLES_AT_ONCE", at_once)
+    guide = Guide(**kind)
+    means, errors = estimates(guide, X[0], samples=7)
+    q = guide.q(X[:1])
+    square = (X[0] - B - q.loc[0] @ W.T).square().sum() + (q.scale[0] ** 2 * W.square().sum(0)).sum()
+    distortion = 2 * math.log(2 * math.pi * NOISE**2) + square / (2 * NOISE**2)
+    assert abs(means["distortion"] - distortion) < 5 * errors["distortion"]
+    torch.testing.assert_close(means["rate"] + distortion, guide.divergence() - LOG_P[0])
+
+
+def test_iwae_rises_from_the_elbo_to_log_p():
+    found = [estimates(Guide(**POOR), X[1], samples) for samples in (1, 5, 50)]
+    means, errors = ([float(part["iwae"]) for part in parts] for parts in zip(*found, strict=True))
+    elbo = float(LOG_P[1]) - Guide(**POOR).divergence()
+    assert abs(means[0] - elbo) < 5 * errors[0]
+    assert means[0] + 5 * errors[0] < means[1] - 5 * errors[1]
+    assert means[1] + 5 * errors[1] < means[2] - 5 * errors[2]
+    assert means[2] < float(LOG_P[1]) + 5 * errors[2]
+
+
+@pytest.mark.parametrize("samples", [1, 7, 51])
+def test_exponentials_of_iwae_are_unbiased(samples):
+    found = likelihood.bounds(Model(), Guide(**POOR), X[2].expand(COPIES, 4), samples)
+    ratio = (found["iwae"] - LOG_P[2]).exp()
+    assert abs(ratio.mean() - 1) < 5 * ratio.std() / math.sqrt(COPIES)
+
+
+def test_images_keep_their_order():
+    found = likelihood.bounds(Model(), Guide(**EXACT), X.repeat(50, 1), samples=1)  # 150 images: two batches
+    torch.testing.assert_close(found["iwae"], LOG_P.repeat(50))
+
+
+def test_active_units_are_those_whose_mean_varies():
+    variance = np.array([0.0, 0.0099, 0.0101, 1.0])  # of a coin's two sides, an sd on either side of the mean
+    sides = np.where(np.arange(100) % 2, 1.0, -1.0)[:, None]
+    latent_mean = 5.0 + sides * np.sqrt(variance)
+    assert likelihood.active_units(latent_mean) == 2
+    assert likelihood.active_units(latent_mean, threshold=0.5) == 1
+    assert likelihood.active_units(latent_mean[:1]) == 0

@@ -1,0 +1,160 @@
+"""The conjugate posterior against integration on a grid, its predictive against Student's t."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import logsumexp
+
+from stages.evaluation import regression
+from stages.evaluation.regression import NormalInverseGamma
+
+X = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0])
+Y = np.array([0.3, 1.2, 1.1, 2.3, 2.9, 4.1, 4.0, 5.2])
+LINE = np.column_stack([np.ones_like(X), X])
+PRIOR = NormalInverseGamma(np.array([0.5, -0.5]), np.array([[2.0, 0.5], [0.5, 1.0]]), shape=3.0, rate=0.5)
+
+
+def moments_on_a_grid(prior, design, y, axes, log_variances):
+    """Means, covariance of the coefficients, and mean and sd of the noise sd: prior times likelihood, summed."""
+    *coefficients, log_variance = np.meshgrid(*axes, log_variances, indexing="ij")
+    points, variance = np.stack(coefficients, axis=-1), np.exp(log_variance)
+    log_density = stats.invgamma(prior.shape, scale=prior.rate).logpdf(variance) + log_variance  # dv = v d(log v)
+    scale = np.linalg.inv(np.linalg.cholesky(prior.covariance))
+    whitened = (points - prior.mean) @ scale.T / np.sqrt(variance)[..., None]
+    log_density += stats.norm.logpdf(whitened).sum(-1) - len(prior.mean) * log_variance / 2
+    for row, value in zip(design, y, strict=True):
+        log_density += stats.norm.logpdf(value, points @ row, np.sqrt(variance))
+    weight = np.exp(log_density - logsumexp(log_density)).ravel()
+    points, noise = points.reshape(len(weight), -1), np.sqrt(variance).ravel()
+    mean, noise_mean = weight @ points, weight @ noise
+    covariance = (weight[:, None] * (points - mean)).T @ (points - mean)
+    return mean, covariance, noise_mean, math.sqrt(weight @ (noise - noise_mean) ** 2)
+
+
+@pytest.mark.parametrize("data", [2, 8])
+def test_one_coefficient_on_a_grid(data):
+    prior = NormalInverseGamma(np.array([0.3]), np.array([[2.0]]), shape=3.0, rate=0.5)
+    design, y = LINE[-data:, 1:], Y[-data:]
+    axes, log_variances = [np.linspace(-5, 8, 4001)], np.linspace(-7, 8, 401)
+    mean, covariance, noise_mean, noise_sd = moments_on_a_grid(prior, design, y, axes, log_variances)
+    exact = prior.given(design, y)
+    assert exact.mean == pytest.approx(mean, rel=1e-6)
+    assert exact.coefficient_sd == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-4)
+    assert (exact.noise_mean, exact.noise_sd) == pytest.approx((noise_mean, noise_sd), rel=1e-4)
+
+
+def test_two_coefficients_on_a_grid():
+    axes, log_variances = [np.linspace(-1, 3, 161), np.linspace(0, 2, 161)], np.linspace(-6, 2, 81)
+    mean, covariance, noise_mean, noise_sd = moments_on_a_grid(PRIOR, LINE, Y, axes, log_variances)
+    exact = PRIOR.given(LINE, Y)
+    assert exact.mean == pytest.approx(mean, rel=1e-5)
+    assert exact.coefficient_sd == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-3)
+    correlation = exact.covariance[0, 1] / math.sqrt(exact.covariance[0, 0] * exact.covariance[1, 1])
+    assert correlation == pytest.approx(
+        covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1]), rel=1e-3
+    )
+    assert (exact.noise_mean, exact.noise_sd) == pytest.approx((noise_mean, noise_sd), rel=1e-3)
+
+
+def test_noise_of_the_prior_is_that_of_scipys_inverse_gamma():
+    noise = stats.invgamma(PRIOR.shape, scale=PRIOR.rate)
+    mean = noise.expect(np.sqrt)
+    assert PRIOR.noise_mean == pytest.approx(mean, rel=1e-6)
+    assert PRIOR.noise_sd == pytest.approx(math.sqrt(noise.mean() - mean**2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "parts", [[slice(0, 1), slice(1, 8)], [slice(4, 8), slice(0, 4)], [slice(i, i + 1) for i in range(8)]]
+)
+def test_data_in_parts_give_the_posterior_of_all(parts):
+    posterior = PRIOR
+    for part in parts:
+        posterior = posterior.given(LINE[part], Y[part])
+    for name, value in vars(PRIOR.given(LINE, Y)).items():
+        np.testing.assert_allclose(vars(posterior)[name], value, rtol=1e-9)
+
+
+def test_no_data_leave_the_prior():
+    for name, value in vars(PRIOR.given(np.zeros((0, 2)), np.zeros(0))).items():
+        np.testing.assert_allclose(value, vars(PRIOR)[name], rtol=1e-12)
+
+
+def test_a_vague_prior_gives_least_squares():
+    vague = NormalInverseGamma(np.zeros(2), 1e10 * np.eye(2), shape=1e-3, rate=1e-6)
+    np.testing.assert_allclose(vague.given(LINE, Y).mean, np.linalg.lstsq(LINE, Y)[0], rtol=1e-6)
+
+
+# --- predictive ------------------------------------------------------------------------------------------
+
+
+def draws_from(posterior, number, seed=0):
+    generator = np.random.default_rng(seed)
+    variance = posterior.rate / generator.gamma(posterior.shape, size=number)
+    standard = generator.standard_normal((number, 2)) @ np.linalg.cholesky(posterior.covariance).T
+    intercept, slope = (posterior.mean + np.sqrt(variance)[:, None] * standard).T
+    return {"intercept": intercept, "slope": slope, "noise": np.sqrt(variance)}
+
+
+def test_predictive_of_exact_draws_is_students_t():
+    posterior, draws = PRIOR.given(LINE, Y), draws_from(PRIOR.given(LINE, Y), 20_000)
+    x, y = np.array([-2.0, 1.5, 1.5, 6.0]), np.array([0.5, 2.6, 4.0, 5.5])
+    found = regression.predictive_cases(draws, x, y)
+    for i, row in enumerate(np.column_stack([np.ones_like(x), x])):
+        scale = math.sqrt(posterior.rate / posterior.shape * (1 + row @ posterior.covariance @ row))
+        exact = stats.t(2 * posterior.shape, row @ posterior.mean, scale)
+        line = draws["intercept"] + draws["slope"] * x[i]
+        density = stats.norm.pdf(y[i], line, draws["noise"])
+        cdf = stats.norm.cdf(y[i], line, draws["noise"])
+        standard_errors = [np.std(v) / math.sqrt(20_000) for v in (line, density / density.mean(), cdf)]
+        expected = exact.mean(), -exact.logpdf(y[i]), exact.cdf(y[i])
+        for name, value, error in zip(("mean", "nll", "cdf"), expected, standard_errors, strict=True):
+            assert abs(found[name][i] - value) < 5 * error, name
+
+
+def test_predictive_of_three_draws_by_hand():
+    draws = {
+        "intercept": np.array([0.0, 0.0, 1.0]),
+        "slope": np.array([1.0, 1.0, 2.0]),
+        "noise": np.array([1.0, 1, 2]),
+    }
+    found = regression.predictive_cases(draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
+    bell = math.exp(-2) / math.sqrt(2 * math.pi), math.exp(-0.5) / (2 * math.sqrt(2 * math.pi))
+    below = (1 + math.erf(2 / math.sqrt(2))) / 2, (1 + math.erf(-1 / math.sqrt(2))) / 2
+    assert {name: value.tolist() for name, value in found.items()} == {
+        "x": [3.0],
+        "y": [5.0],
+        "mean": pytest.approx([13 / 3]),
+        "nll": pytest.approx([-math.log((2 * bell[0] + bell[1]) / 3)]),
+        "cdf": pytest.approx([(2 * below[0] + below[1]) / 3]),
+    }
+
+
+def test_nll_of_a_point_far_from_all_draws_is_large_but_finite():
+    draws = {"intercept": np.array([0.0, 0.1]), "slope": np.array([1.0, 1.0]), "noise": np.array([0.5, 0.4])}
+    found = regression.predictive_cases(draws, np.array([0.0]), np.array([40.0]))
+    logs = [-0.5 * ((40 - a) / s) ** 2 - math.log(s * math.sqrt(2 * math.pi)) for a, s in ((0.0, 0.5), (0.1, 0.4))]
+    assert found["nll"] == pytest.approx([math.log(2) - logsumexp(logs)])
+
+
+def test_coverage_nll_and_rmse_by_hand():
+    cases = {
+        "cdf": np.array([0.01, 0.04999, 0.05, 0.5, 0.95, 0.95001, 0.99, 0.3]),
+        "nll": np.arange(8.0),
+        "y": np.array([1.0, 2, 3, 4, 5, 6, 7, 8]),
+        "mean": np.array([1.0, 2, 3, 4, 5, 6, 4, 4]),
+    }
+    assert regression.metrics(cases) == pytest.approx(
+        {"coverage_90": 4 / 8, "nll": 3.5, "rmse": math.sqrt(25 / 8)}
+    )
+
+
+def test_coverage_of_the_true_distribution_is_90_percent():
+    x = np.zeros(4000)
+    draws = {"intercept": np.array([1.0]), "slope": np.array([0.0]), "noise": np.array([2.0])}
+    y = np.random.default_rng(0).normal(1.0, 2.0, 4000)
+    found = regression.metrics(regression.predictive_cases(draws, x, y))
+    assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 4000)
+    assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 4000)
+    assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 4000)

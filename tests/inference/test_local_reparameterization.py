@@ -1,0 +1,237 @@
+"""Local reparameterisation: the same expectations as weight sampling, less noise, nothing else touched."""
+
+import math
+from contextlib import nullcontext
+
+import pyro
+import pyro.distributions as dist
+import pytest
+import torch
+import torch.nn.functional as F
+from pyro import poutine
+from pyro.infer import TraceMeanField_ELBO
+from pyro.infer.autoguide import AutoMultivariateNormal
+from torch import nn
+
+from stages.inference import svi
+from stages.inference.local_reparameterization import LocalReparameterization
+from stages.models import bnn
+
+DRAWS = 40_000
+STANDARD_ERRORS = 5  # by which a Monte Carlo estimate may be off: one in two million
+
+# layer, its options, and the shapes of inputs and weight
+LAYERS = {
+    "linear": (F.linear, {}, (6,), (4, 6)),
+    "conv2d": (F.conv2d, {}, (2, 4, 4), (3, 2, 3, 3)),
+    "conv2d strided and padded": (F.conv2d, {"stride": 2, "padding": 1}, (2, 5, 5), (3, 2, 3, 3)),
+}
+
+
+def dense():
+    return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10)
+    )
+
+
+def one_position():
+    """A convolution that is applied once: no weight is shared, so its outputs are independent in truth too."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 16, 8), nn.ReLU(), nn.Flatten(), nn.Linear(16, 10)
+    )
+
+
+def digits(count):
+    """A prototype per class and noise around it: images (count, 64) float64, labels (count,)."""
+    labels = torch.arange(count) % 10
+    return (torch.rand(10, 64)[labels] + 0.1 * torch.randn(count, 64)).double(), labels
+
+
+def build(network, sd):
+    """Guide and negative ELBO of a network, in double precision."""
+    weights = {f"network.{name}": value for name, value in network.named_parameters()}
+    model, guide = bnn.Model(network, prior_sd=1.0).double(), bnn.MeanFieldGuide(weights, sd).double()
+    return guide, svi.elbo(TraceMeanField_ELBO(), model, guide)
+
+
+def unfolded(layer, inputs, weight, options):
+    """The layer as a plain matrix product, without a bias, for one input: (outputs, positions)."""
+    if layer is F.linear:
+        return weight @ inputs.unsqueeze(-1)
+    return weight.flatten(1) @ F.unfold(inputs.unsqueeze(0), weight.shape[2:], **options)[0]
+
+
+@pytest.mark.parametrize("bias", ["no bias", "drawn bias", "deterministic bias"])
+@pytest.mark.parametrize(("layer", "options", "inputs", "shape"), LAYERS.values(), ids=LAYERS)
+def test_pre_activations_have_the_closed_form_mean_and_variance(layer, options, inputs, shape, bias):
+    torch.manual_seed(0)
+    inputs, mean, sd = torch.randn(inputs).double(), torch.randn(shape).double(), torch.rand(shape).double()
+    bias_mean, bias_sd = torch.randn(shape[0]).double(), torch.rand(shape[0]).double()
+    with LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(mean, sd).to_event())
+        drawn = pyro.sample("bias", dist.Normal(bias_mean, bias_sd).to_event())
+        given = {"no bias": None, "drawn bias": drawn, "deterministic bias": bias_mean}[bias]
+        outputs = layer(inputs.expand(DRAWS, *inputs.shape), weight, given, **options)
+
+    mean, variance = unfolded(layer, inputs, mean, options), unfolded(layer, inputs**2, sd**2, options)
+    mean += 0 if bias == "no bias" else bias_mean.unsqueeze(-1)
+    variance += bias_sd.unsqueeze(-1) ** 2 if bias == "drawn bias" else 0
+    outputs = outputs.view(DRAWS, *mean.shape)
+    assert ((outputs.mean(0) - mean).abs() < STANDARD_ERRORS * (variance / DRAWS).sqrt()).all()
+    assert ((outputs.var(0) - variance).abs() < STANDARD_ERRORS * variance * math.sqrt(2 / DRAWS)).all()
+
+
+def test_every_datum_has_draws_of_its_own():
+    """Equal inputs: one weight matrix would give them equal outputs; local draws are independent."""
+    torch.manual_seed(0)
+    with LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(1, 3), 1.0).to_event())
+        halves = F.linear(torch.ones(2, DRAWS, 3), weight).squeeze(-1)
+    assert abs(torch.corrcoef(halves)[0, 1]) < STANDARD_ERRORS / math.sqrt(DRAWS)
+
+
+def test_a_convolution_keeps_the_marginals_but_not_the_correlation_between_positions():
+    """Equal patches of one image: in truth their outputs are equal, since they share the weight."""
+    torch.manual_seed(0)
+    with LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(1, 1, 2, 2), 1.0).to_event())
+        positions = F.conv2d(torch.ones(DRAWS, 1, 2, 3), weight).view(DRAWS, 2).T
+    assert torch.equal(*F.conv2d(torch.ones(1, 1, 2, 3), weight).unbind(-1))
+    assert abs(torch.corrcoef(positions)[0, 1]) < STANDARD_ERRORS / math.sqrt(DRAWS)
+
+
+@pytest.mark.parametrize("network", [dense, one_position])
+def test_expected_log_likelihood_is_that_of_weight_sampling(network):
+    """The KL is the same number in both, so the objectives are compared."""
+    torch.manual_seed(0)
+    _, objective = build(network(), sd=0.2)
+    images, labels = digits(32)
+    estimates = []
+    for context in (nullcontext, LocalReparameterization):
+        losses = torch.empty(200)
+        for draw in range(len(losses)):
+            with torch.no_grad(), context():
+                losses[draw] = objective(images, labels)
+        estimates.append((losses.mean(), losses.std() / math.sqrt(len(losses))))
+    (sampled, error), (local, local_error) = estimates
+    assert abs(sampled - local) < STANDARD_ERRORS * math.hypot(error, local_error)
+
+
+@pytest.mark.parametrize("network", [dense, convolutional])
+def test_kl_is_exactly_that_of_weight_sampling(network):
+    """With all logits set to zero, the objective is the KL and a constant."""
+    torch.manual_seed(0)
+    guide, objective = build(nn.Sequential(*network(), nn.Threshold(math.inf, 0.0)), sd=0.3)
+    images, labels = digits(5)
+    with LocalReparameterization():
+        local = objective(images, labels)
+    assert local == objective(images, labels)
+
+    loc, sd = (torch.cat([p.flatten() for p in part.values()]) for part in (guide.loc, guide.rho))
+    sd = F.softplus(sd)
+    kl = 0.5 * (sd**2 + loc**2 - 1 - 2 * sd.log()).sum()  # to the prior Normal(0, 1)
+    assert local.item() == pytest.approx((kl + 5 * math.log(10)).item(), rel=1e-10)
+
+
+@pytest.mark.parametrize("network", [dense, convolutional])
+def test_gradient_of_the_log_likelihood_is_less_noisy(network, record_property):
+    """The analytic KL adds no noise: the variance of the objective's gradient is that of the log likelihood."""
+    torch.manual_seed(0)
+    guide, objective = build(network(), sd=0.05)
+    images, labels = digits(128)
+
+    def variance(context):
+        """Summed over all parameters."""
+        gradients = []
+        for _ in range(60):
+            with context():
+                loss = objective(images, labels)
+            parts = torch.autograd.grad(loss, list(guide.parameters()))
+            gradients.append(torch.cat([part.flatten() for part in parts]))
+        return torch.stack(gradients).var(0).sum().item()
+
+    factor = variance(nullcontext) / variance(LocalReparameterization)
+    print(f"\ngradient variance, {network.__name__}: {factor:.1f} times smaller")
+    record_property("gradient_variance_factor", factor)
+    assert factor > 5
+
+
+def test_a_point_guide_is_left_alone():
+    torch.manual_seed(0)
+    network = dense()
+    weights = {f"network.{name}": value for name, value in network.named_parameters()}
+    images, labels = digits(8)
+    model, guide = bnn.Model(network, prior_sd=1.0).double(), bnn.PointGuide(weights).double()
+    objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
+    outside = objective(images, labels)
+    before = torch.get_rng_state()
+    with LocalReparameterization():
+        inside = objective(images, labels)
+    assert inside == outside
+    assert torch.equal(torch.get_rng_state(), before)  # nothing was drawn
+
+
+def test_a_guide_with_correlated_weights_is_left_alone():
+    """Its weights are no independent normals: what was drawn is what the layers use."""
+    torch.manual_seed(0)
+    images, labels = torch.rand(8, 64), torch.arange(8)
+    model = bnn.Model(nn.Linear(64, 10), prior_sd=1.0)
+    guide = AutoMultivariateNormal(model, init_scale=0.1)
+    with LocalReparameterization():
+        trace = poutine.trace(guide).get_trace(images, labels)
+        logits = poutine.replay(model, trace)(images, labels)
+    weight, bias = (trace.nodes[f"network.{name}"]["value"] for name in ("weight", "bias"))
+    torch.testing.assert_close(logits, images @ weight.T + bias)
+
+
+@pytest.mark.parametrize(("layer", "options", "inputs", "shape"), LAYERS.values(), ids=LAYERS)
+def test_layers_are_ordinary_outside_the_context_and_without_drawn_weights(layer, options, inputs, shape):
+    inputs, plain = torch.randn(2, *inputs), torch.randn(shape)
+    expected = layer(inputs, plain, **options)
+    with LocalReparameterization():
+        drawn = pyro.sample("weight", dist.Normal(plain, 1.0).to_event())
+        local = layer(inputs, drawn, **options)
+        assert torch.equal(layer(inputs, plain, **options), expected)
+        assert not torch.equal(local, layer(inputs, drawn, **options))  # drawn anew
+    assert torch.equal(layer(inputs, drawn, **options), layer(inputs, drawn.clone(), **options))
+
+
+def test_an_error_inside_ends_the_context():
+    with pytest.raises(ZeroDivisionError), LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(2, 3), 1.0).to_event())
+        raise ZeroDivisionError
+    assert torch.equal(F.linear(torch.eye(3), weight), weight.T)
+    assert not pyro.poutine.runtime._PYRO_STACK
+
+
+NESTED = {
+    "relu": F.relu,
+    "softmax": lambda weight: F.softmax(weight, -1),
+    "dropout": lambda weight: F.dropout(weight, training=False),
+    "layer norm": lambda weight: F.layer_norm(weight, weight.shape[1:]),
+    "matrix product": lambda weight: weight @ weight,
+    "as a layer's input": lambda weight: F.linear(weight, torch.ones(2, 3)),
+}
+
+
+@pytest.mark.parametrize("function", NESTED.values(), ids=NESTED)
+def test_other_functions_see_the_drawn_weight(function):
+    torch.manual_seed(0)
+    with LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(3, 3), 1.0).to_event())
+        inside = function(weight)
+    assert torch.equal(inside, function(weight))
+
+
+@pytest.mark.parametrize("layer", [F.linear, F.conv2d])
+def test_a_weight_may_be_passed_by_name(layer):
+    shape = (2, 3) if layer is F.linear else (2, 3, 1, 1)
+    inputs = torch.ones(5, *shape[1:])
+    with LocalReparameterization():
+        weight = pyro.sample("weight", dist.Normal(torch.zeros(shape), 1.0).to_event())
+        outputs = layer(inputs, weight=weight, bias=torch.zeros(2))
+    assert not torch.equal(outputs[0], outputs[1])  # local draws: of equal inputs too

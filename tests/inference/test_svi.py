@@ -1,0 +1,162 @@
+"""The one training loop: reproducible, honest about its history, and loud when it diverges."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from pyro.nn import PyroModule
+from torch import nn
+
+from stages.inference import svi
+from tests import tiny
+
+SIZE = 4  # data in the toy's training set
+
+
+class Toy(PyroModule):
+    """One number, pulled towards the number in each batch; it notes when its dropout is on."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(1.0))
+        self.dropout = nn.Dropout(0.5)
+        self.modes = []
+
+    def forward(self, target):
+        self.modes.append(("training", self.dropout.training))
+        return SIZE * (self.value - target).square()
+
+
+def toy(target=lambda step: torch.tensor(float(step % 3)), validation=lambda: 0.0):
+    model = Toy()
+    return svi.Problem(model, PyroModule(), model, lambda step: (target(step),), SIZE, SIZE, validation)
+
+
+def training(**changes):
+    small = {"steps": 7, "learning_rate": 0.1, "schedule": "constant", "validate_every": 3}
+    return tiny.params().vae.model_copy(update=small | changes)
+
+
+def parameters(problem):
+    return [p.detach().clone() for part in (problem.model, problem.guide) for p in part.parameters()]
+
+
+@pytest.mark.parametrize(("name", "section"), tiny.VARIANTS.values(), ids=tiny.VARIANTS)
+def test_the_same_seed_gives_the_same_parameters_bit_for_bit(problem, name, section):
+    results = []
+    for noise in (5, 5, 6):
+        made = problem(name, **section)
+        start = parameters(made)
+        torch.manual_seed(noise)
+        history = svi.fit(made, training(steps=4, learning_rate=1e-3, validate_every=2), name)
+        results.append((parameters(made), history))
+    (first, history), (again, same_history), (other, _) = results
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert history.equals(same_history)
+    assert not any(torch.equal(a, b) for a, b in zip(first, start, strict=True))  # all have moved
+    if "map" not in section.values():  # which has no noise but the order of the data, from a generator of its own
+        assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "rows"), [(7, 3, [3, 6, 7]), (6, 3, [3, 6]), (2, 5, [2]), (45, 30, [30, 45])]
+)
+def test_history_has_a_row_at_each_validation_and_at_the_end(steps, every, rows):
+    calls = []
+    problem = toy(validation=lambda: calls.append(None) or len(calls))
+    history = svi.fit(problem, training(steps=steps, validate_every=every), "toy")
+    assert list(history.columns) == ["step", "elbo", "validation"]
+    assert history.step.tolist() == rows
+    assert history.validation.tolist() == list(range(1, len(rows) + 1))
+
+
+def test_elbo_of_a_row_is_the_mean_since_the_row_before_per_datum():
+    """Against Adam written out (Kingma and Ba 2015, algorithm 1), over more steps than a refresh of the bar."""
+    steps, every, rate = 50, 23, 0.1
+    value, m, v, elbos = 1.0, 0.0, 0.0, []
+    for step in range(steps):
+        gap = value - step % 3
+        elbos.append(-(gap**2))
+        gradient = 2 * SIZE * gap
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+        value -= rate * m_hat / (math.sqrt(v_hat) + 1e-8)
+    problem = toy()
+    history = svi.fit(problem, training(steps=steps, validate_every=every, learning_rate=rate), "toy")
+    expected = [sum(part) / len(part) for part in (elbos[:23], elbos[23:46], elbos[46:])]
+    assert history.elbo.tolist() == pytest.approx(expected, rel=1e-5)
+    assert problem.model.value.item() == pytest.approx(value, rel=1e-5)
+
+
+def rates(schedule, steps, peak=0.1):
+    """Of each gradient step, and the one that would follow the last."""
+    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], peak)
+    scheduler = svi.learning_rate_schedule(optimizer, training(schedule=schedule, steps=steps, learning_rate=peak))
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return [*found, optimizer.param_groups[0]["lr"]]
+
+
+def test_constant_schedule_keeps_the_learning_rate():
+    assert rates("constant", 50) == [0.1] * 51
+
+
+def test_cosine_schedule_falls_to_zero_after_the_last_step():
+    cosine = [0.05 * (1 + math.cos(math.pi * step / 50)) for step in range(51)]
+    assert rates("cosine", 50) == pytest.approx(cosine, abs=1e-9)
+
+
+def test_one_cycle_schedule_climbs_to_the_learning_rate_and_falls_below_its_start():
+    found = rates("one_cycle", 99)
+    top = found.index(max(found))
+    assert max(found) == pytest.approx(0.1)
+    assert top == 0.3 * 100 - 1  # a third of the way, as torch counts it
+    assert found[: top + 1] == sorted(found[: top + 1])
+    assert found[top:] == sorted(found[top:], reverse=True)
+    assert found[0] == pytest.approx(0.1 / 25)  # torch's div_factor and final_div_factor
+    assert found[-1] == pytest.approx(0.1 / 25 / 1e4)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_every_schedule_can_be_short(schedule, steps):
+    assert len(svi.fit(toy(), training(schedule=schedule, steps=steps), "toy")) == math.ceil(steps / 3)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(("first_bad", "every", "noticed"), [(4, 5, 5), (5, 3, 6), (21, 100, 40), (0, 100, 20)])
+def test_divergence_ends_the_run_at_the_next_row_or_refresh(bad, first_bad, every, noticed):
+    problem = toy(target=lambda step: torch.tensor(bad if step >= first_bad else 0.0))
+    with pytest.raises(svi.DivergedError) as error:
+        svi.fit(problem, training(steps=100, validate_every=every, learning_rate=0.25), "toy 3")
+    message = str(error.value)
+    assert message.startswith("toy 3: ")
+    assert f"by step {noticed}:" in message
+    assert "lower learning_rate (now 0.25) in params.yaml" in message
+    assert "\n" not in message
+
+
+def test_dropout_is_off_and_gradients_too_in_validation_alone():
+    problem = toy()
+    model = problem.model
+    note = lambda: model.modes.append(("validation", model.dropout.training or torch.is_grad_enabled())) or 0.0  # noqa: E731
+    problem = svi.Problem(model, problem.guide, model, problem.batch, SIZE, SIZE, note)
+    model.eval()  # the loop has to switch it on
+    svi.fit(problem, training(steps=5, validate_every=2), "toy")
+    step, validation = ("training", True), ("validation", False)
+    assert model.modes == [step, step, validation, step, step, validation, step, validation]
+
+
+def test_expected_log_likelihood_is_minus_the_cross_entropy_at_a_point(problem):
+    made = problem("bnn", network="mlp", inference="map")
+    images, labels = torch.rand(6, 784), torch.arange(6)
+    found = svi.expected_log_likelihood(made.model, made.guide, images, labels)
+    x = images
+    for layer in ("0", "2", "4"):
+        x = F.linear(x, made.guide.loc[f"network_{layer}_weight"], made.guide.loc[f"network_{layer}_bias"])
+        x = x if layer == "4" else x.relu()
+    assert found == pytest.approx(-F.cross_entropy(x, labels).item(), rel=1e-5)

@@ -1,0 +1,146 @@
+"""From predictions/ to every metric by plain NumPy: a second way that shares no code with stages/evaluation."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+
+def flat(tree: dict, prefix: str = "") -> dict[str, float]:
+    """Nested metrics with dotted keys."""
+    rows = {}
+    for key, value in tree.items():
+        rows |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return rows
+
+
+def metrics(name: str, folder: Path) -> dict[str, float]:
+    """All metrics of a model, or of `ood/<model>`, from its predictions."""
+    predictions = {path.stem: safetensors.numpy.load_file(path) for path in folder.glob("*.safetensors")}
+    if name.startswith("ood/"):
+        return _ood(predictions, {"ood/bnn": "mnist", "ood/vae": "fashion_mnist"}[name])
+    return {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae}[name](predictions)
+
+
+def _blr(predictions: dict) -> dict[str, float]:
+    draws, exact, cases = predictions["posterior"], predictions["exact"], predictions["cases"]
+    sds = [math.sqrt(exact["rate"] / (exact["shape"] - 1) * exact["covariance"][i, i]) for i in range(2)]
+    names = ("intercept", "slope")
+    means = [abs(draws[n].sum() / draws[n].size - exact["mean"][i]) / sds[i] for i, n in enumerate(names)]
+    ratios = [abs(math.sqrt(((draws[n] - draws[n].mean()) ** 2).mean()) / sds[i] - 1) for i, n in enumerate(names)]
+    inside = [0.05 <= c <= 0.95 for c in cases["cdf"]]
+    rows = {
+        "posterior_mean_error": max(means),
+        "posterior_sd_error": max(ratios),
+        "coverage_90": sum(inside) / len(inside),
+        "nll": sum(cases["nll"]) / len(cases["nll"]),
+        "rmse": math.sqrt(sum((cases["y"] - cases["mean"]) ** 2) / len(cases["y"])),
+    }
+    for n in (*names, "noise"):
+        rows[f"{n}_mean"] = sum(draws[n]) / draws[n].size
+        rows[f"{n}_sd"] = math.sqrt(((draws[n] - rows[f"{n}_mean"]) ** 2).mean())
+    return rows
+
+
+def _bnn(predictions: dict) -> dict[str, float]:
+    cases = predictions["cases"]
+    p, labels = cases["probabilities"].astype(float), cases["labels"]
+    p = p / p.sum(axis=1)[:, None]
+    n = len(labels)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
+    one_hot = np.eye(p.shape[1])[labels]
+    risks = _risks(confidence, right)
+    order = confidence.argsort(kind="stable")
+    adaptive = sum(
+        len(part) / n * abs(confidence[part].mean() - right[part].mean()) for part in np.array_split(order, 15)
+    )
+    allowed = [k + 1 for k in range(n) if risks[k] <= 1e-3]
+    return {
+        "error_percent": 100 * (~right).sum() / n,
+        "nll": -sum(math.log(p[i, labels[i]]) for i in range(n)) / n,
+        "brier": ((p - one_hot) ** 2).sum() / n,
+        "ece": ece(cases),
+        "adaptive_ece": adaptive,
+        "aurc": sum(risks) / n,
+        "coverage_at_risk_1e3": max(allowed, default=0) / n,
+        "predictive_entropy": _entropy(p).mean(),
+    }
+
+
+def ece(cases: dict) -> float:
+    """Expected calibration error in 15 bins of equal width, a case at a time."""
+    p = cases["probabilities"].astype(float)
+    p = p / p.sum(axis=1)[:, None]
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for row, label in zip(p, cases["labels"], strict=True):
+        bins.setdefault(min(int(row.max() * 15), 14), []).append((row.max(), row.argmax() == label))
+    gaps = (abs(sum(c for c, _ in rows) - sum(r for _, r in rows)) for rows in bins.values())
+    return sum(gaps) / len(p)
+
+
+def _vae(predictions: dict) -> dict[str, float]:
+    cases = predictions["cases"]
+    rate, distortion, iwae = (math.fsum(cases[k]) / len(cases[k]) for k in ("rate", "distortion", "iwae"))
+    spread = ((cases["latent_mean"] - cases["latent_mean"].mean(axis=0)) ** 2).mean(axis=0)
+    return {
+        "elbo": rate + distortion,
+        "iwae": -iwae,
+        "iwae_samples": set(cases["iwae_samples"]).pop(),
+        "active_units": sum(spread > 0.01),
+        "rate": rate,
+        "distortion": distortion,
+    }
+
+
+def _ssvae(predictions: dict) -> dict[str, float]:
+    cases, drawn = predictions["cases"], predictions["drawn"]
+    classifier = _bnn({"cases": cases})
+    baseline = _bnn({"cases": cases | {"probabilities": cases["labels_only_probabilities"]}})
+    return {
+        "labels": set(cases["kept_labels"]).pop(),
+        "error_percent": classifier["error_percent"],
+        "labels_only_error_percent": baseline["error_percent"],
+        "nll": classifier["nll"],
+        "ece": classifier["ece"],
+        "elbo": -math.fsum(cases["elbo"]) / len(cases["elbo"]),
+        "conditional_accuracy_percent": 100 * sum(drawn["recognised"] == drawn["labels"]) / len(drawn["labels"]),
+    }
+
+
+def _ood(scores: dict, inside: str) -> dict[str, float]:
+    rows = {}
+    for name in scores.keys() - {inside}:
+        for score, outside_values in scores[name].items():
+            inside_values = scores[inside][score]
+            pairs = np.sign(outside_values[:, None] - inside_values[None, :])
+            # the largest threshold that flags at least 95% of the outside cases
+            threshold = np.sort(outside_values)[::-1][math.ceil(0.95 * len(outside_values)) - 1]
+            rows[f"{name}.{score}.auroc"] = (pairs.mean() + 1) / 2
+            rows[f"{name}.{score}.aupr"] = _average_precision(inside_values, outside_values)
+            rows[f"{name}.{score}.fpr95"] = (inside_values >= threshold).mean()
+    return rows
+
+
+def _average_precision(inside: np.ndarray, outside: np.ndarray) -> float:
+    total, recall = 0.0, 0.0
+    for threshold in sorted({*inside, *outside}, reverse=True):
+        hits, alarms = (outside >= threshold).sum(), (inside >= threshold).sum()
+        total += (hits / len(outside) - recall) * hits / (hits + alarms)
+        recall = hits / len(outside)
+    return total
+
+
+def _risks(confidence: np.ndarray, right: np.ndarray) -> list[float]:
+    """Expected error among the k surest cases, ties in random order."""
+    risks, errors, answered = [], 0.0, 0
+    for value in sorted(set(confidence), reverse=True):
+        group = right[confidence == value]
+        for k in range(1, len(group) + 1):
+            risks.append((errors + k * (~group).mean()) / (answered + k))
+        errors, answered = errors + (~group).sum(), answered + len(group)
+    return risks
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0).sum(axis=1)

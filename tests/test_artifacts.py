@@ -1,0 +1,113 @@
+"""Files are written whole or not at all, and hold what was put into them."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stages import artifacts
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])
+def test_what_goes_wrong_leaves_the_old_file(stop, path):
+    path.write_text("old")
+    with pytest.raises(stop), artifacts.replacing(path) as temporary:
+        temporary.write_text("half of the n")
+        raise stop
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_goes_wrong_leaves_no_file_where_none_was(path):
+    with pytest.raises(ValueError), artifacts.replacing(path):
+        raise ValueError
+    assert list(path.parent.iterdir()) == []
+
+
+def test_what_goes_right_replaces_the_old_file(path):
+    path.write_text("old")
+    with artifacts.replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folders_are_made(tmp_path):
+    artifacts.write_json(tmp_path / "a/b/c.json", {})
+    assert (tmp_path / "a/b/c.json").exists()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_json_refuses_what_is_no_number(number, path):
+    artifacts.write_json(path, {"mean": 1.0})
+    with pytest.raises(ValueError):
+        artifacts.write_json(path, {"mean": {"deep": [number]}})
+    assert artifacts.read_json(path) == {"mean": 1.0}
+
+
+def test_json_round_trip(path):
+    content = {"a": 0.1, "b": {"c": [1, 2, None]}, "d": "é"}
+    artifacts.write_json(path, content)
+    assert artifacts.read_json(path) == content == json.loads(path.read_text())
+    assert path.read_text().endswith("}\n")
+
+
+def test_csv_holds_float32_exactly(path):
+    bits = np.random.default_rng(0).integers(0, 2**32, 20_000, dtype=np.uint64).astype(np.uint32)
+    values = bits.view(np.float32)
+    values = values[np.isfinite(values)]
+    assert len(values) > 19_000
+    artifacts.write_csv(path, pd.DataFrame({"value": values}))
+    np.testing.assert_array_equal(pd.read_csv(path)["value"].to_numpy().astype(np.float32), values)
+
+
+def test_csv_has_no_index_and_plain_line_ends(path):
+    artifacts.write_csv(path, pd.DataFrame({"step": [1, 2], "elbo": [0.5, 0.25]}, index=[7, 8]))
+    assert path.read_bytes() == b"step,elbo\n1,0.5\n2,0.25\n"
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.arange(6, dtype=np.int64).reshape(2, 3).T,
+        np.array([True, False]),
+        np.zeros((0, 3), dtype=np.uint8),
+        np.array(2.5),
+    ],
+    ids=["matrix", "transposed", "bool", "empty", "scalar"],
+)
+def test_arrays_round_trip(array, path):
+    artifacts.write_arrays(path, {"array": array})
+    read = artifacts.read_arrays(path)["array"]
+    assert read.dtype == array.dtype and read.shape == array.shape
+    np.testing.assert_array_equal(read, array)
+
+
+def test_tensors_are_arrays(path):
+    tensor = torch.arange(6.0, requires_grad=True).reshape(2, 3).T
+    artifacts.write_arrays(path, {"tensor": tensor})
+    np.testing.assert_array_equal(artifacts.read_arrays(path)["tensor"], tensor.tolist())
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04.", b"\xff" * 100, b"{}"])
+def test_another_format_is_refused(content, path):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{path} is not a safetensors file"):
+        artifacts.read_arrays(path)
+
+
+def test_truncated_arrays_are_refused(path):
+    artifacts.write_arrays(path, {"array": np.arange(100)})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        artifacts.read_arrays(path)

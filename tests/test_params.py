@@ -1,0 +1,351 @@
+"""params.yaml: what is committed loads, and whatever is wrong with it ends in one line that names it."""
+
+import copy
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.serialize import parse_yaml
+
+from stages import params, quick
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "params.yaml").read_text()
+COMMITTED = yaml.safe_load(TEXT)
+
+
+def leaves(tree, path=()):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def sections(tree, path=()):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield (*path, key)
+            yield from sections(value, (*path, key))
+
+
+def edited(path, value):
+    """The committed tree with another value at `path`."""
+    tree = copy.deepcopy(COMMITTED)
+    at(tree, path[:-1])[path[-1]] = value
+    return tree
+
+
+def without(path):
+    tree = copy.deepcopy(COMMITTED)
+    del at(tree, path[:-1])[path[-1]]
+    return tree
+
+
+def written(path, value):
+    """The committed text with another value at `path`, as it is written here."""
+    node = yaml.compose(TEXT)
+    for name in path:
+        node = next(value for key, value in node.value if key.value == name)
+    return TEXT[: node.start_mark.index] + value + TEXT[node.end_mark.index :]
+
+
+def at(tree, path):
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def write(folder, content):
+    path = folder / "params.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+LEAVES = dict(leaves(COMMITTED))
+SECTIONS = list(sections(COMMITTED))
+WRONG = {  # for every kind of value that params.yaml has
+    int: {"word": "many", "null": None, "list": [1], "yes": True, "nan": math.nan, "huge": 10**30, "fraction": 1.5}
+    | {"negative": -1},
+    float: {"word": "many", "null": None, "list": [1.0], "yes": True, "nan": math.nan, "huge": 1e300}
+    | {"inf": math.inf, "minus_huge": -1e300},
+    str: {"typo": "balancd", "null": None, "list": ["cpu"], "mapping": {"a": 1}, "number": 1, "nan": math.nan}
+    | {"empty": "", "long": "x" * 5000, "lines": "a\nb"},
+    list: {"scalar": 0, "null": None, "empty": [], "mapping": {"a": 1}, "twice": [3, 1, 3]},
+}
+MUTATIONS = [
+    pytest.param(path, wrong, id=f"{'.'.join(path)}-{name}")
+    for path, value in LEAVES.items()
+    for name, wrong in WRONG[type(value)].items()
+]
+assert len(MUTATIONS) > 200
+
+
+@pytest.fixture
+def message(tmp_path):
+    """Loads a tree or a text, and gives the one line with which it is refused, less the file's name."""
+
+    def refused(content):
+        path = write(tmp_path, content)
+        with pytest.raises(params.ParamsError) as raised:
+            params.load(path)
+        line = str(raised.value)
+        assert line.startswith(f"{path}: ")
+        assert len(line.splitlines()) == 1
+        assert len(line) - len(str(path)) < 300
+        return line.removeprefix(f"{path}: ")
+
+    return refused
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads a tree or a text."""
+
+    return lambda content: params.load(write(tmp_path, content))
+
+
+# --- what is committed -----------------------------------------------------------------------------------
+
+
+def test_committed_file_loads_value_by_value():
+    settings = params.load(ROOT / "params.yaml")
+    assert settings.model_dump() == COMMITTED
+
+
+def test_quick_overrides_load(load):
+    overrides = yaml.safe_load((ROOT / "params.quick.yaml").read_text())
+    settings = load(quick.merged(COMMITTED, overrides)).model_dump()
+    changed = dict(leaves(overrides))
+    assert {path for path in LEAVES if at(settings, path) != LEAVES[path]} == set(changed)
+    assert all(at(settings, path) == value for path, value in changed.items())
+
+
+def test_every_key_has_a_comment_on_its_line():
+    def lines_of_leaves(node):
+        for key, value in node.value:
+            if isinstance(value, yaml.MappingNode):
+                yield from lines_of_leaves(value)
+            else:
+                yield TEXT.splitlines()[key.start_mark.line]
+
+    lines = list(lines_of_leaves(yaml.compose(TEXT)))
+    assert len(lines) == len(LEAVES)
+    assert [line for line in lines if not re.search(r" # \S+", line)] == []
+
+
+# --- one fault at a time ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "wrong"), MUTATIONS)
+def test_wrong_value_is_named(path, wrong, message):
+    shown = repr(wrong) if len(repr(wrong)) <= 60 else repr(wrong)[:50]
+    assert message(edited(path, wrong)).startswith(f"{'.'.join(path)} = {shown}")
+
+
+@pytest.mark.parametrize("path", [*LEAVES, *SECTIONS], ids=".".join)
+def test_missing_key_is_named(path, message):
+    assert message(without(path)).startswith(f"{'.'.join(path)} is missing")
+
+
+@pytest.mark.parametrize("path", [*LEAVES, *SECTIONS], ids=".".join)
+def test_misspelt_key_is_named(path, message):
+    tree = without(path)
+    wrong = path[-1][:-1] + "_"
+    at(tree, path[:-1])[wrong] = at(COMMITTED, path)
+    line = message(tree)
+    assert line.startswith((f"{'.'.join(path)} is missing", f"{'.'.join([*path[:-1], wrong])} = "))
+
+
+@pytest.mark.parametrize("path", SECTIONS, ids=".".join)
+@pytest.mark.parametrize("wrong", [None, 3, "text", [1]], ids=["null", "number", "text", "list"])
+def test_section_that_is_none_is_named(path, wrong, message):
+    assert message(edited(path, wrong)).startswith(f"{'.'.join(path)} = {wrong!r}: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "suggestion"),
+    [
+        (("device_",), "device"),
+        (("bnn", "stesp"), "steps"),
+        (("evaluate", "bnn", "posterior_sample"), "posterior_samples"),
+        (("evaluate", "spilt"), "split"),
+        (("summarize", "boostrap"), "bootstrap"),
+    ],
+)
+def test_unknown_key_comes_with_the_nearest_known_one(path, suggestion, message):
+    line = message(edited(path, 5))
+    assert line == f"{'.'.join(path)} = 5: unknown key, did you mean {suggestion}?"
+
+
+def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
+    assert message(edited(("images", "qqq"), 5)).endswith("allowed are train, validation, test")
+
+
+def test_number_of_further_faults_is_told(message):
+    tree = edited(("bnn", "steps"), 0)
+    del tree["summarize"]
+    assert message(tree).endswith("(and 1 more)")
+
+
+# --- limits ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "refused"),
+    [
+        (("images", "train"), [50_000], [99, 50_001]),
+        (("images", "test"), [100, 10_000], [99, 10_001]),
+        (("blr", "steps"), [1], [0]),
+        (("blr", "learning_rate"), [1e-9, 10], [0.0, 10.1]),
+        (("bnn", "prior_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
+        (("ssvae", "dropout"), [0.0, 0.999], [1.0, -0.1]),
+        (("ssvae", "classifier_weight"), [0.0], [-0.1]),
+        (("ssvae", "max_shift"), [0, 8], [9]),
+        (("regression", "slope"), [-1e6, 1e6], [-1.1e6, 1.1e6]),
+        (("seeds",), [[0], [2**31 - 1, 0]], [[2**31], [-1], ["0"], [0.5], [None], [[0]], [True]]),
+        (("device",), ["auto", "cpu", "cuda", "cuda:3"], ["gpu", "cuda:", "cuda:-1", "cpu ", "CPU", "cpu\n"]),
+        (("evaluate", "split"), ["test", "validation"], ["train"]),
+        (("vae", "schedule"), ["constant", "cosine", "one_cycle"], ["linear"]),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
+)
+def test_limits(path, allowed, refused, load, message):
+    for value in allowed:
+        assert at(load(edited(path, value)).model_dump(), path) == value
+    for value in refused:
+        assert message(edited(path, value)).startswith(".".join(path))
+
+
+@pytest.mark.parametrize("device", ["cuda:01", "cuda:٣", "cuda:999999999999"])
+def test_device_that_torch_cannot_parse(device, message):
+    assert message(edited(("device",), device)).startswith("device = ")
+
+
+@pytest.mark.parametrize("x_max", [1.5, -2.0])
+def test_x_max_must_be_greater_than_x_min(x_max, message):
+    tree = edited(("regression", "x_max"), x_max)
+    tree["regression"]["x_min"] = 1.5
+    line = message(tree)
+    assert line.startswith(f"regression.x_max = {x_max}: ") and "x_min = 1.5" in line
+
+
+def test_balanced_labels_must_be_a_multiple_of_ten(message, load):
+    tree = edited(("drop_labels",), {"kept": 3005, "scheme": "balanced"})
+    line = message(tree)
+    assert "drop_labels.kept" in line and "balanced" in line
+    tree["drop_labels"]["scheme"] = "random"
+    assert load(tree).drop_labels.kept == 3005
+
+
+@pytest.mark.parametrize("kept", [200, 210])
+def test_some_labels_must_be_dropped(kept, message, load):
+    tree = edited(("drop_labels", "kept"), kept)
+    tree["images"]["train"] = 200
+    assert message(tree).startswith(f"drop_labels.kept = {kept}: ")
+    tree["images"]["train"] = kept + 1
+    assert load(tree).drop_labels.kept == kept
+
+
+def test_seeds_must_be_distinct(message):
+    assert message(edited(("seeds",), [1, 2, 1])).startswith("seeds = [1, 2, 1]: ")
+
+
+# --- YAML ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["1e-3", "1E-3", "5e-1", "1e0", ".5", "2.", "+.5", "1.5e-2", "1"])
+def test_float_is_read_as_dvc_reads_it(value, load):
+    loaded = load(written(("blr", "learning_rate"), value)).blr.learning_rate
+    assert type(loaded) is float
+    assert loaded == parse_yaml(f"a: {value}", "")["a"] == float(value)
+
+
+@pytest.mark.parametrize("value", ["500", "0x1F4", "5_00", "0500", "0o764", "8:20"])
+def test_integer_is_read_as_dvc_reads_it_or_refused(value, load):
+    try:
+        loaded = load(written(("blr", "steps"), value)).blr.steps
+    except params.ParamsError:
+        assert value != "500"
+    else:
+        assert loaded == parse_yaml(f"a: {value}", "")["a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("seeds: [0", id="bracket"),
+        pytest.param("a: b: c", id="colons"),
+        pytest.param("\tseeds: [0]", id="tab"),
+        pytest.param("seeds: *a", id="alias"),
+        pytest.param("seeds: \x00", id="nul"),
+        pytest.param("device: !!python/object:os.system x", id="object"),
+        pytest.param("device: 2020-99-99", id="date"),
+        pytest.param("seeds: [" + "9" * 5000 + "]", id="digits"),
+    ],
+)
+def test_file_that_is_not_yaml(text, message):
+    assert message(text).startswith("is not YAML")
+
+
+@pytest.mark.parametrize("key", ["1", "true", "null", "[1]", '"a\\nb"'])
+def test_key_that_is_no_word(key, message):
+    message(f"{TEXT}\n? {key}\n: 3\n")
+    message(re.sub("(summarize:.*\n)", f"\\1  ? {key}\n  : 3\n", TEXT))
+
+
+def test_file_that_is_not_text(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"seeds: \xff\xfe")
+    with pytest.raises(params.ParamsError, match=r"is not YAML: .*utf-8"):
+        params.load(path)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "text", "3", "", "# only a comment"])
+def test_file_without_sections(text, message):
+    assert message(text).startswith("must hold sections")
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "."])
+def test_file_that_cannot_be_read(name, tmp_path):
+    with pytest.raises(params.ParamsError, match=r"cannot be read .*run from the repository's root$"):
+        params.load(tmp_path / name)
+
+
+# --- commands --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "content", "expected"),
+    [
+        ("stages.simulate", None, "params.yaml: cannot be read"),
+        ("stages.simulate", "seeds: [", "params.yaml: is not YAML"),
+        ("stages.simulate", written(("bnn", "steps"), "0"), "params.yaml: bnn.steps = 0: "),
+        (
+            "stages.train --model blr --seed 0",
+            yaml.safe_dump(without(("vae", "latents"))),
+            "params.yaml: vae.latents is missing",
+        ),
+    ],
+    ids=["no_file", "not_yaml", "wrong_value", "missing"],
+)
+def test_command_ends_with_one_line(command, content, expected, tmp_path):
+    if content is not None:
+        (tmp_path / "params.yaml").write_text(content)
+    result = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(expected)
+    assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
+    assert not (tmp_path / "data").exists()

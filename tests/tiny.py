@@ -1,0 +1,56 @@
+"""params.yaml with networks small enough for a test, made-up data, and the models that they build."""
+
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+import stages.params
+from stages import datasets
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "vae": {"latents": 3, "hidden": 8},
+    "ssvae": {"latents": 3, "hidden": 8, "classifier_hidden": 8, "max_shift": 0},
+}
+# every model that params.yaml can ask for: the model's name and what differs from the committed section
+VARIANTS = {
+    "blr full_covariance": ("blr", {"guide": "full_covariance"}),
+    "blr mean_field": ("blr", {"guide": "mean_field"}),
+    "bnn lenet mean_field": ("bnn", {"network": "lenet", "inference": "mean_field"}),
+    "bnn lenet map": ("bnn", {"network": "lenet", "inference": "map"}),
+    "bnn mlp mean_field": ("bnn", {"network": "mlp", "inference": "mean_field"}),
+    "bnn mlp map": ("bnn", {"network": "mlp", "inference": "map"}),
+    "vae": ("vae", {}),
+    "ssvae": ("ssvae", {}),
+    "labels_only": ("labels_only", {}),
+}
+
+
+def params(**sections):
+    """The committed params.yaml, with small networks and the changes asked for."""
+    committed = stages.params.load(ROOT / "params.yaml")
+    changes = {name: SMALL.get(name, {}) | sections.get(name, {}) for name in SMALL | sections}
+    return committed.model_copy(
+        update={name: getattr(committed, name).model_copy(update=change) for name, change in changes.items()}
+    )
+
+
+def build(name, **section):
+    """Model and guide, freshly initialised."""
+    settings = params(**{name: section})
+    network = settings.ssvae if name == "labels_only" else getattr(settings, name)
+    return import_module(f"stages.models.{name}").build(network)
+
+
+def images(count):
+    """Images with a dark half and a noisy one, of all ten classes in turn."""
+    noise = torch.randint(256, (count, 784), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    return datasets.Images(noise * (torch.arange(784) % 28 > 13), torch.arange(count) % 10)
+
+
+def regression(count):
+    """Inputs and outputs of a noisy line, both (count,)."""
+    generator = torch.Generator().manual_seed(2)
+    x = 10 * torch.rand(count, generator=generator)
+    return x, 2.5 + 0.9 * x + 0.5 * torch.randn(count, generator=generator)
