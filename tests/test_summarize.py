@@ -165,3 +165,11 @@ def test_summary_of_scores_on_foreign_data_resamples_both_sets(folder):
     assert entry["mean"] == 0.75 and entry["n"] == 1 and entry["ci95_seeds"] is None
     # Hanley and McNeil's sd of an AUROC p is largest at p = 0.5, where the two sets of 60 give 0.053
     assert 0.2 * 1.96 * 0.053 < entry["ci95_test"] < 1.5 * 1.96 * 0.053
+
+
+def test_metrics_of_seeds_no_longer_declared_are_removed(tmp_path):
+    for name in ("blr/0", "blr/5", "ood/bnn/0", "ood/bnn/55", "summary"):
+        artifacts.write_json(tmp_path / f"{name}.json", {})
+    summarize.forget_other_seeds([5, 3], tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json")}
+    assert left == {"blr/5.json", "summary.json"}

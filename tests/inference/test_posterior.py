@@ -112,7 +112,7 @@ def test_absent_files_are_refused(tmp_path):
 
 def test_a_file_of_another_model_is_refused(tmp_path):
     posterior.save(tmp_path / "blr", *build(0, "blr"))
-    assert "lacks guide.decoder" in refused(tmp_path / "blr") or "lacks guide.encoder" in refused(tmp_path / "blr")
+    assert "lacks guide.encoder" in refused(tmp_path / "blr")
 
 
 def _full_disk(tensors, path):

@@ -1,6 +1,7 @@
 """The one training loop: reproducible, honest about its history, and loud when it diverges."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ SIZE = 4  # data in the toy's training set
 
 
 class Toy(PyroModule):
-    """One number, pulled towards the number in each batch; it notes when its dropout is on."""
+    """One number, pulled towards that in each batch; it notes whether dropout and gradients are on."""
 
     def __init__(self):
         super().__init__()
@@ -24,7 +25,7 @@ class Toy(PyroModule):
         self.modes = []
 
     def forward(self, target):
-        self.modes.append(("training", self.dropout.training))
+        self.modes.append((self.dropout.training, torch.is_grad_enabled()))
         return SIZE * (self.value - target).square()
 
 
@@ -140,15 +141,13 @@ def test_divergence_ends_the_run_at_the_next_row_or_refresh(bad, first_bad, ever
     assert "\n" not in message
 
 
-def test_dropout_is_off_and_gradients_too_in_validation_alone():
+def test_validation_alone_is_without_dropout_and_gradients():
     problem = toy()
-    model = problem.model
-    note = lambda: model.modes.append(("validation", model.dropout.training or torch.is_grad_enabled())) or 0.0  # noqa: E731
-    problem = svi.Problem(model, problem.guide, model, problem.batch, SIZE, SIZE, note)
-    model.eval()  # the loop has to switch it on
+    problem = replace(problem, validation=lambda: problem.model(torch.tensor(0.0)))
+    problem.model.eval()  # the loop has to switch dropout on
     svi.fit(problem, training(steps=5, validate_every=2), "toy")
-    step, validation = ("training", True), ("validation", False)
-    assert model.modes == [step, step, validation, step, step, validation, step, validation]
+    step, validation = (True, True), (False, False)
+    assert problem.model.modes == [step, step, validation, step, step, validation, step, validation]
 
 
 def test_expected_log_likelihood_is_minus_the_cross_entropy_at_a_point(problem):

@@ -1,0 +1,63 @@
+"""The parts of README.md that come from results: `python -m tests.readme` writes them anew."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from stages import quick
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ROWS = [  # model, key, what to call it, decimals
+    ("blr", "posterior_mean_error", "largest error of a posterior mean, in exact sds", 3),
+    ("blr", "posterior_sd_error", "largest relative error of a posterior sd", 3),
+    ("blr", "coverage_90", "share of fresh points inside the 90% interval", 3),
+    ("bnn", "error_percent", "error (%)", 2),
+    ("bnn", "nll", "negative log likelihood (nats)", 4),
+    ("bnn", "brier", "Brier score", 4),
+    ("bnn", "ece", "expected calibration error", 4),
+    ("bnn", "coverage_at_risk_1e3", "share answered at one error in a thousand", 3),
+    ("ood/bnn", "fashion_mnist.entropy.auroc", "AUROC, MNIST against Fashion-MNIST, entropy", 4),
+    ("ood/bnn", "fashion_mnist.mutual_information.auroc", "the same, mutual information", 4),
+    ("vae", "iwae", "−IWAE, 500 samples (nats per image)", 2),
+    ("vae", "elbo", "−ELBO (nats per image)", 2),
+    ("vae", "active_units", "active units of the latent space", 0),
+    ("ood/vae", "mnist.likelihood.auroc", "AUROC, Fashion-MNIST against MNIST, likelihood", 4),
+    ("ood/vae", "mnist.input_complexity.auroc", "the same, corrected for input complexity", 4),
+    ("ssvae", "error_percent", "error with 3,000 labels (%)", 2),
+    ("ssvae", "labels_only_error_percent", "error of its classifier without the unlabelled images (%)", 2),
+    ("ssvae", "conditional_accuracy_percent", "drawn digits that are recognised (%)", 1),
+]
+NAMES = {"blr": "linear regression", "bnn": "BNN", "vae": "VAE", "ssvae": "semi-supervised VAE"}
+
+
+def table() -> str:
+    """The results as a Markdown table, from metrics/summary.json."""
+    summary = json.loads((ROOT / "metrics/summary.json").read_text())
+    lines = ["| model | metric | test |", "|---|---|---|"]
+    for model, path, text, decimals in ROWS:
+        entry = summary[model]
+        for key in path.split("."):
+            entry = entry[key]
+        interval = "" if entry["ci95_test"] is None else f" ± {entry['ci95_test']:.{decimals}f}"
+        name = NAMES[model.removeprefix("ood/")]
+        lines.append(f"| {name} | {text} | {entry['mean']:.{decimals}f}{interval} |")
+    return "\n".join(lines)
+
+
+def dag() -> str:
+    """The pipeline as a Mermaid flowchart."""
+    command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
+    result = subprocess.run(command, cwd=ROOT, env=quick.environment(), capture_output=True, text=True, check=True)
+    return result.stdout.strip()
+
+
+def updated(text: str) -> str:
+    """README's text with both parts as they should be."""
+    text = re.sub(r"(<!-- results:.*?-->\n).*?(\n<!-- end of results -->)", rf"\1{table()}\2", text, flags=re.S)
+    return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
+
+
+if __name__ == "__main__":
+    README.write_text(updated(README.read_text()))

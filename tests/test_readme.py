@@ -1,0 +1,34 @@
+"""README.md says what is so: its figures, its pictures, its tree, its picture of the pipeline."""
+
+import re
+
+import pytest
+
+from tests import readme
+
+TEXT = readme.README.read_text()
+
+
+def test_results_and_flowchart_are_current():
+    """After a change of results: `python -m tests.readme`."""
+    assert readme.updated(TEXT) == TEXT
+
+
+def test_a_wrong_figure_would_be_seen():
+    figure = re.search(r"\| BNN \| error \(%\) \| (\d+\.\d+)", TEXT)[1]
+    changed = TEXT.replace(figure, f"{float(figure) + 0.01:.2f}")
+    assert changed != TEXT
+    assert readme.updated(changed) != changed
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h#][^)]*)\)", TEXT))
+def test_linked_files_exist(link):
+    assert (readme.ROOT / link).exists()
+
+
+def test_tree_names_existing_files():
+    tree = re.search(r"```\n(dvc\.yaml.*?)```", TEXT, flags=re.S)[1]
+    names = [re.match(r"( *)(\S+)", line) for line in tree.splitlines()]
+    for name in names:
+        path = ("stages/" if name[1] else "") + name[2]
+        assert (readme.ROOT / path).exists(), path
