@@ -32,7 +32,9 @@ class LocalReparameterization(Messenger):
 
     def __enter__(self):
         """Start to take notes and to watch the layers."""
-        self._normals: dict[int, tuple[Tensor, Normal]] = {}  # the tensor is kept, so that its id stays taken
+        self._normals: dict[
+            int, tuple[Tensor, Normal | None]
+        ] = {}  # the tensor is kept, so that its id stays taken
         self._layers = _Layers(self._normals)
         self._layers.__enter__()
         return super().__enter__()
@@ -44,15 +46,15 @@ class LocalReparameterization(Messenger):
         return super().__exit__(*exception)
 
     def _pyro_post_sample(self, message) -> None:
-        fn = message["fn"]
-        if message["is_observed"] or id(message["value"]) in self._normals:
-            return  # the first to draw a value is the guide; in the model the same tensor comes by again
-        if isinstance(fn, Independent) and isinstance(fn.base_dist, Normal):
-            self._normals[id(message["value"])] = (message["value"], fn.base_dist)
+        fn, value = message["fn"], message["value"]
+        if message["is_observed"] or id(value) in self._normals:
+            return  # the first to draw a value is the guide; in the model the same tensor comes by with its prior
+        normal = isinstance(fn, Independent) and isinstance(fn.base_dist, Normal)
+        self._normals[id(value)] = (value, fn.base_dist if normal else None)
 
 
 class _Layers(TorchFunctionMode):
-    def __init__(self, normals: dict[int, tuple[Tensor, Normal]]):
+    def __init__(self, normals: dict[int, tuple[Tensor, Normal | None]]):
         super().__init__()
         self.normals = normals
 
@@ -61,7 +63,7 @@ class _Layers(TorchFunctionMode):
         if function not in LAYERS:
             return function(*args, **kwargs)
         named, options = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs, args[3:]
-        if id(named["weight"]) not in self.normals:
+        if self._normal(named["weight"]) is None:
             return function(*args, **kwargs)
         inputs, weight, bias = named.pop("input"), named.pop("weight"), named.pop("bias", None)
         weight_mean, weight_variance = self._moments(weight)
@@ -70,8 +72,9 @@ class _Layers(TorchFunctionMode):
         variance = function(inputs.square(), weight_variance, bias_variance, *options, **named)
         return mean + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(mean)
 
+    def _normal(self, value: Tensor) -> Normal | None:
+        return self.normals.get(id(value), (None, None))[1]
+
     def _moments(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        if id(value) not in self.normals:
-            return value, torch.zeros_like(value)
-        _, normal = self.normals[id(value)]
-        return normal.loc, normal.scale.square()
+        normal = self._normal(value)
+        return (value, torch.zeros_like(value)) if normal is None else (normal.loc, normal.scale.square())

@@ -22,10 +22,10 @@ import pyro
 import pyro.distributions as dist
 import torch
 from pydantic import Field
+from pyro.distributions import constraints
 from pyro.infer.autoguide import AutoMultivariateNormal
 from pyro.nn import PyroModule, PyroParam
 from torch import Tensor
-from torch.distributions import constraints
 
 from stages.params import Positive, Training
 

@@ -151,10 +151,10 @@ def test_coverage_nll_and_rmse_by_hand():
 
 
 def test_coverage_of_the_true_distribution_is_90_percent():
-    x = np.zeros(4000)
+    x = np.zeros(1500)
     draws = {"intercept": np.array([1.0]), "slope": np.array([0.0]), "noise": np.array([2.0])}
-    y = np.random.default_rng(0).normal(1.0, 2.0, 4000)
+    y = np.random.default_rng(0).normal(1.0, 2.0, 1500)
     found = regression.metrics(regression.predictive_cases(draws, x, y))
-    assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 4000)
-    assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 4000)
-    assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 4000)
+    assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 1500)
+    assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 1500)
+    assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 1500)
