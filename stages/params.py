@@ -136,7 +136,7 @@ def schema() -> type[Section]:
         "Params",
         __base__=Section,
         seeds=(Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)], ...),
-        device=(Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d+)$")], ...),
+        device=(Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))$")], ...),
         images=(DataSize, ...),
         regression=(Regression, ...),
         drop_labels=(DropLabels, ...),
@@ -166,14 +166,14 @@ def load(path: str | Path = "params.yaml") -> Any:
         document = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read ({error.strerror}): run from the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, no such date, too many digits
         raise ParamsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise ParamsError(f"{path}: must hold sections such as `bnn:`, found {_shown(document)}")
     try:
         return schema().model_validate(document)
     except pydantic.ValidationError as error:
-        raise ParamsError(f"{path}: {_one_line(error)}") from None
+        raise ParamsError(f"{path}: {' '.join(_one_line(error).split())}") from None
 
 
 def load_or_exit(path: str | Path = "params.yaml") -> Any:
@@ -185,14 +185,24 @@ def load_or_exit(path: str | Path = "params.yaml") -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats, as DVC reads them: plain PyYAML takes 1e-3 for a string."""
+    """Numbers of YAML 1.2, as DVC reads them: to plain PyYAML 1e-3 is a string, 010 is 8 and 8:20 is 500."""
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    re.compile(r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
     list("-+0123456789."),
 )
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 
 
 def _shown(value: Any) -> str:
