@@ -91,7 +91,7 @@ def test_a_changed_value_reruns_its_model_alone(clone):
 
 
 def test_metrics_diff_names_what_changed(clone):
-    rows = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["diff"]
+    rows = json.loads(clone.run("dvc", "metrics", "diff", "--json"))
     assert any(value["diff"] for value in rows["metrics/bnn/0.json"].values())
     assert "metrics/vae/0.json" not in rows
 
