@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,37 @@ import pandas as pd
 import safetensors
 import safetensors.numpy
 
+from stages.command import Failure
+
+RECOVERY = (
+    "DVC removes a stage's earlier outputs before it runs: make room or mend the permissions, then "
+    "`dvc checkout` and `git restore metrics plots` bring them back, `dvc repro` makes them anew"
+)
+
+
+class NotWrittenError(Failure):
+    """An output could not be written: no room, or no right to; the message says how to get the last one back."""
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; move the file written there into place if nothing went wrong."""
+    """Yield a temporary name beside `path`; move the file written there into place if nothing went wrong.
+
+    Raises:
+        NotWrittenError: if the disk is full, the folder read-only and the like.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NotWrittenError(f"{path} could not be written: {reason}. {RECOVERY}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the same reason again
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:

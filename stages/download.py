@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import multiprocessing.pool
 import os
-import signal
 import subprocess
 import sys
 import tarfile
@@ -24,7 +23,7 @@ from urllib import error, parse, request
 
 from tqdm import tqdm
 
-from stages import artifacts
+from stages import artifacts, command
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def download(dataset: str, root: str | Path) -> None:
     """Bring the files of a data set to <root>/<folder>/raw, each from the first source that has it.
 
     Raises:
-        SystemExit: if a file could not be had, with each source's reasons and the remedy; the others stay.
+        Failure: if a file could not be had, with each source's reasons and the remedy; the others stay.
     """
     folder = Path(root) / FOLDERS[dataset] / "raw"
     missing = [file for file in FILES[dataset] if not _in_place(folder / file.name, file)]
@@ -96,7 +95,7 @@ def download(dataset: str, root: str | Path) -> None:
                 reasons[name] = [str(reason)]
     report = "".join(f"  {name}: {'; '.join(found)}\n" for name, found in reasons.items() if found)
     if missing:
-        raise SystemExit(
+        raise command.Failure(
             f"{dataset}: no source has {', '.join(file.name for file in missing)}\n{report}"
             "Set DATA_MIRROR to a folder, or a file:// or http(s):// address, that has them, gzipped or not:\n"
             f"  DATA_MIRROR=/path/to/mirror python -m stages.download --dataset {dataset}"
@@ -288,12 +287,11 @@ def main() -> None:
     parser.add_argument("--dataset", choices=list(FILES), required=True, help="which data set to fetch")
     parser.add_argument("--root", default="data", help="the folder that holds both (default: %(default)s)")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing half-written stays
     try:
         download(args.dataset, args.root)
     except OSError as problem:  # no room, or no right to write
-        sys.exit(str(problem))
+        raise command.Failure(str(problem)) from None
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

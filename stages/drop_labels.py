@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from stages import artifacts, datasets, params
+from stages import artifacts, command, datasets, params
 
 
 def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.Dat
         A table of index (of the training image) and label, missing where it was dropped.
 
     Raises:
-        ValueError: if there are fewer labels than should stay.
+        Failure: if there are fewer labels than should stay.
     """
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(labels))
@@ -32,8 +32,8 @@ def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.Dat
     else:
         chosen = order[:kept]
     if len(chosen) < kept:
-        raise ValueError(
-            f"drop_labels.kept = {kept}: only {len(chosen)} labels can stay of {len(labels)} images "
+        raise command.Failure(
+            f"params.yaml: drop_labels.kept = {kept}: only {len(chosen)} labels can stay of {len(labels)} images "
             f"({scheme}): lower it or raise images.train"
         )
     table = pd.DataFrame({"index": np.arange(len(labels)), "label": pd.array(labels, dtype="Int64")})
@@ -46,14 +46,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.drop_labels", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
     seed = parser.parse_args().seed
-    settings = params.load_or_exit()
+    settings = params.load()
     labels = datasets.load("mnist", "train", settings.images).labels.numpy()
-    try:
-        table = drop_labels(labels, settings.drop_labels.kept, settings.drop_labels.scheme, seed)
-    except ValueError as error:
-        raise SystemExit(f"params.yaml: {error}") from None
+    table = drop_labels(labels, settings.drop_labels.kept, settings.drop_labels.scheme, seed)
     artifacts.write_csv(f"data/labels/{seed}.csv", table)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -7,7 +7,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from stages import artifacts, params
+from stages import artifacts, command, params
 
 
 def main() -> None:
@@ -16,17 +16,13 @@ def main() -> None:
     parser.add_argument("--model", choices=params.MODELS, required=True)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
     args = parser.parse_args()
-    settings = params.load_or_exit()
+    settings = params.load()
 
     from stages import runtime
-    from stages.inference.posterior import PosteriorError
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
     device = runtime.prepare(settings.device, args.seed)
-    try:
-        predictions = evaluation.predict(settings, args.seed, device)
-    except PosteriorError as error:
-        raise SystemExit(str(error)) from None
+    predictions = evaluation.predict(settings, args.seed, device)
 
     folder = Path("predictions") / args.model / str(args.seed)
     for name, arrays in predictions.items():
@@ -35,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -8,7 +8,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from stages import artifacts, params
+from stages import artifacts, command, params
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--model", choices=("bnn", "vae"), required=True)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
     args = parser.parse_args()
-    settings = params.load_or_exit()
+    settings = params.load()
 
     from stages import datasets, runtime
 
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

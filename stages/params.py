@@ -16,6 +16,8 @@ import pydantic
 import yaml
 from pydantic import AfterValidator, ConfigDict, Field
 
+from stages.command import Failure
+
 MODELS = ("blr", "bnn", "vae", "ssvae")
 TRAINED = (*MODELS, "labels_only")  # and the baseline of the last
 
@@ -27,7 +29,7 @@ Finite = Annotated[float, Field(ge=-1e6, le=1e6)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-class ParamsError(Exception):
+class ParamsError(Failure):
     """params.yaml cannot be used; the message is one line that names the key, the value and the remedy."""
 
 
@@ -136,6 +138,7 @@ def schema() -> type[Section]:
         "Params",
         __base__=Section,
         seeds=(Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)], ...),
+        checkpoint_seconds=(Annotated[int, Field(ge=0, le=86_400)], ...),
         device=(Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))$")], ...),
         images=(DataSize, ...),
         regression=(Regression, ...),
@@ -174,14 +177,6 @@ def load(path: str | Path = "params.yaml") -> Any:
         return schema().model_validate(document)
     except pydantic.ValidationError as error:
         raise ParamsError(f"{path}: {' '.join(_one_line(error).split())}") from None
-
-
-def load_or_exit(path: str | Path = "params.yaml") -> Any:
-    """`load` for commands: an error ends the process with its one line and no traceback."""
-    try:
-        return load(path)
-    except ParamsError as error:
-        raise SystemExit(str(error)) from None
 
 
 class _Loader(yaml.SafeLoader):

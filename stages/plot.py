@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import artifacts, params
+from stages import artifacts, command, params
 
 
 def main() -> None:
     """Draw all models."""
     argparse.ArgumentParser(prog="python -m stages.plot", description=__doc__).parse_args()
-    settings = params.load_or_exit()
+    settings = params.load()
     seed = str(settings.seeds[0])
     for model in params.MODELS:
         folder = Path("plots") / model
@@ -34,4 +34,4 @@ def read(name: Path) -> dict[str, dict]:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -6,6 +6,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.command import Failure
+
+PACKAGE = Path(__file__).resolve().parent
 RECORDED_PACKAGES = ("torch", "pyro-ppl", "numpy", "safetensors")
 
 
@@ -20,7 +24,7 @@ def prepare(device: str, seed: int) -> torch.device:
     """Resolve the device, switch deterministic algorithms on and seed every global generator.
 
     Raises:
-        SystemExit: if the device is not there.
+        Failure: if the device is not there.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     resolved = _resolve(device)
@@ -38,36 +42,53 @@ def _resolve(device: str) -> torch.device:
     resolved = torch.device(device)
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise SystemExit(f"params.yaml: device = {device!r}: {found} CUDA devices found; use auto or cpu")
+        raise Failure(f"params.yaml: device = {device!r}: {found} CUDA devices found; use auto or cpu")
     return resolved
 
 
-class Record:
-    """What a run was made with and what it cost, for run.json."""
+def identity(
+    device: torch.device, seed: int, params: Mapping[str, Any], data: Iterable[str | Path]
+) -> dict[str, Any]:
+    """All that the result of a run depends on, as JSON types: the same here, the same bytes there.
 
-    def __init__(self, device: torch.device, seed: int):
-        self.device, self.seed = device, seed
+    Args:
+        device: as `prepare` returned it.
+        seed: as given to `prepare`.
+        params: sections of params.yaml.
+        data: files and folders that the run reads.
+    """
+    return {
+        "seed": seed,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "params": dict(params),
+        "data_sha256": _sha256(file for path in map(Path, data) for file in _files(path)),
+        "code_sha256": _code(),
+    }
+
+
+class Costs:
+    """What a run took, for run.json."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
         self.start = time.monotonic()
 
     def finish(self, items: int) -> dict[str, Any]:
-        """The record, as JSON types.
+        """The costs since this object was made, as JSON types.
 
         Args:
-            items: data seen in all gradient steps together.
+            items: data seen in the gradient steps since then.
         """
         seconds = time.monotonic() - self.start
-        cuda = self.device.type == "cuda"
+        on_gpu = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
         return {
-            "seed": self.seed,
-            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
-            "threads": torch.get_num_threads(),
             "platform": platform.platform(),
-            "versions": {"python": platform.python_version(), **_versions()},
-            "code_sha256": _code(),
             "seconds": round(seconds, 2),
             "items_per_second": round(items / seconds, 1),
             "peak_memory_mb": round(peak_memory_mb(), 1),
-            "peak_device_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1) if cuda else None,
+            "peak_device_memory_mb": on_gpu and round(on_gpu / 2**20, 1),
         }
 
 
@@ -82,11 +103,21 @@ def _versions() -> dict[str, str]:
 
 
 def _code() -> dict[str, str]:
-    """SHA-256 of every file of this package that the process has imported."""
-    root = Path(__file__).parent.parent
-    files = {
-        Path(module.__file__)
-        for name, module in list(sys.modules.items())
-        if name.startswith("stages.") and getattr(module, "__file__", None)
-    }
-    return {str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
+    """SHA-256 of every file of this package that the process has imported, the one that it runs included."""
+    modules = [module for name, module in sys.modules.items() if name == "__main__" or name.startswith("stages.")]
+    files = {Path(module.__file__).resolve() for module in modules if getattr(module, "__file__", None)}
+    return _sha256(sorted(file for file in files if file.parent.is_relative_to(PACKAGE)))
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _sha256(files: Iterable[Path]) -> dict[str, str]:
+    """By path, relative to the repository where it is in there."""
+    hashes = {}
+    for file in files:
+        path = file.resolve()
+        name = path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE.parent) else file
+        hashes[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashes

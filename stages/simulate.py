@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from stages import artifacts, params
+from stages import artifacts, command, params
 
 
 def simulate(regression: params.Regression) -> pd.DataFrame:
@@ -25,8 +25,8 @@ def simulate(regression: params.Regression) -> pd.DataFrame:
 def main() -> None:
     """Write data/regression.csv."""
     argparse.ArgumentParser(prog="python -m stages.simulate", description=__doc__).parse_args()
-    artifacts.write_csv("data/regression.csv", simulate(params.load_or_exit().regression))
+    artifacts.write_csv("data/regression.csv", simulate(params.load().regression))
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

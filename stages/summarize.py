@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
-from stages import artifacts, params
+from stages import artifacts, command, params
 
 Groups = dict[str, dict[str, np.ndarray]]
 Metrics = dict[str, Any]  # numbers, or the same again
@@ -26,7 +26,7 @@ WITH_OOD = ("bnn", "vae")
 def main() -> None:
     """Read metrics and predictions of all declared seeds, write the summary."""
     argparse.ArgumentParser(prog="python -m stages.summarize", description=__doc__).parse_args()
-    settings = params.load_or_exit()
+    settings = params.load()
     forget_other_seeds(settings.seeds)
     summary = {name: summary_of(name, settings) for name in params.MODELS}
     summary |= {f"ood/{name}": summary_of(name, settings, ood=True) for name in WITH_OOD}
@@ -115,4 +115,4 @@ def _map(function: Callable, *trees: Metrics) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

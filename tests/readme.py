@@ -20,12 +20,12 @@ ROWS = [  # model, key, what to call it, decimals
     ("bnn", "coverage_at_risk_1e3", "share answered at one error in a thousand", 3),
     ("ood/bnn", "fashion_mnist.entropy.auroc", "AUROC, MNIST against Fashion-MNIST, entropy", 4),
     ("ood/bnn", "fashion_mnist.mutual_information.auroc", "the same, mutual information", 4),
-    ("vae", "iwae", "−IWAE, 500 samples (nats per image)", 2),
+    ("vae", "iwae", "−IWAE, {vae[iwae_samples][mean]:.0f} samples (nats per image)", 2),
     ("vae", "elbo", "−ELBO (nats per image)", 2),
     ("vae", "active_units", "active units of the latent space", 0),
     ("ood/vae", "mnist.likelihood.auroc", "AUROC, Fashion-MNIST against MNIST, likelihood", 4),
     ("ood/vae", "mnist.input_complexity.auroc", "the same, corrected for input complexity", 4),
-    ("ssvae", "error_percent", "error with 3,000 labels (%)", 2),
+    ("ssvae", "error_percent", "error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
     ("ssvae", "labels_only_error_percent", "error of its classifier without the unlabelled images (%)", 2),
     ("ssvae", "conditional_accuracy_percent", "drawn digits that are recognised (%)", 1),
 ]
@@ -42,7 +42,7 @@ def table() -> str:
             entry = entry[key]
         interval = "" if entry["ci95_test"] is None else f" ± {entry['ci95_test']:.{decimals}f}"
         name = NAMES[model.removeprefix("ood/")]
-        lines.append(f"| {name} | {text} | {entry['mean']:.{decimals}f}{interval} |")
+        lines.append(f"| {name} | {text.format(**summary)} | {entry['mean']:.{decimals}f}{interval} |")
     return "\n".join(lines)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import resource
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,53 @@ def test_what_goes_right_replaces_the_old_file(path):
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
+
+
+WRITERS = {
+    "json": lambda path: artifacts.write_json(path, {"text": "x" * 100_000}),
+    "csv": lambda path: artifacts.write_csv(path, pd.DataFrame({"value": np.arange(20_000.0)})),
+    "arrays": lambda path: artifacts.write_arrays(path, {"array": np.arange(20_000)}),
+}
+
+
+@pytest.fixture
+def little_room():
+    """No file can grow past 10 kB: a write that the system refuses half-way, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_no_room_leaves_the_old_file_and_says_how_to_get_others_back(write, path, little_room):
+    path.write_text("old")
+    with pytest.raises(artifacts.NotWrittenError) as error:
+        write(path)
+    message = str(error.value)
+    assert message.startswith(f"{path} could not be written: ") and "\n" not in message
+    assert "File too large" in message
+    assert "`dvc checkout`" in message and "`git restore metrics plots`" in message
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_folder_that_cannot_be_made_is_named(write, path):
+    path.write_text("a file")
+    with pytest.raises(
+        artifacts.NotWrittenError, match=f"^{path}/b could not be written: (File exists|Not a dir)"
+    ):
+        write(path / "b")
+    assert path.read_text() == "a file"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder(path):
+    path.parent.chmod(0o500)
+    with pytest.raises(artifacts.NotWrittenError, match="Permission denied"):
+        artifacts.write_json(path, {})
+    path.parent.chmod(0o700)
 
 
 def test_folders_are_made(tmp_path):

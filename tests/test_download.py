@@ -19,6 +19,7 @@ import pytest
 from torchvision import datasets
 
 from stages import download
+from stages.command import Failure
 
 REAL_FILES = download.FILES
 REAL_TORCHVISION_MIRRORS = download.torchvision_mirrors
@@ -151,7 +152,7 @@ def next_source(monkeypatch, folder):
 
 
 def failure(root, dataset="mnist"):
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(Failure) as stopped:
         download.download(dataset, root)
     return str(stopped.value)
 
@@ -278,7 +279,7 @@ def test_unreadable_file(tmp_path, root, monkeypatch):
     assert f"{FIRST}: cannot be read, [Errno 5] Input/output error ({FIRST})" in failure(root)
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, OSError])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_nothing_half_written_stays(stop, tmp_path, root, monkeypatch):
     def interrupted(path, limit):
         yield GOOD[:100]
@@ -630,7 +631,6 @@ def test_total_failure_names_every_source_and_the_remedy(unreachable, root, monk
 
 def run_main(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["download", *arguments])
-    monkeypatch.setattr(download.signal, "signal", lambda *_: None)
     download.main()
 
 
@@ -643,7 +643,7 @@ def test_command(tmp_path, root, monkeypatch):
 def test_command_explains_a_root_that_cannot_be_written(tmp_path, root, monkeypatch):
     root.write_text("a file")
     monkeypatch.setenv("DATA_MIRROR", str(write(tmp_path / "mirror", MNIST)))
-    with pytest.raises(SystemExit, match=r"Not a directory.*data/MNIST"):
+    with pytest.raises(Failure, match=r"data/MNIST.*Not a directory"):
         run_main(monkeypatch, "--dataset", "mnist", "--root", str(root))
 
 

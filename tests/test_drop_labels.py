@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stages import artifacts, datasets, drop_labels
+from stages.command import Failure
 from tests.idx import write_labels
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +63,7 @@ def test_the_seed_decides(scheme):
 
 @pytest.mark.parametrize(("scheme", "number"), [("balanced", 310), ("random", 601)])
 def test_too_few_labels(scheme, number):
-    with pytest.raises(ValueError, match=rf"^drop_labels.kept = {number}: .*600 images"):
+    with pytest.raises(Failure, match=rf"^params.yaml: drop_labels.kept = {number}: .*600 images"):
         drop_labels.drop_labels(LABELS, number, scheme, seed=0)
 
 
@@ -108,6 +109,6 @@ def test_command_writes_the_table(folder):
 def test_command_that_cannot_keep_so_many_ends_with_one_line(scheme, kept, folder):
     """A class has too few images; or none would be left without a label, and the model needs both kinds."""
     write_params(folder, kept=kept, scheme=scheme)
-    with pytest.raises(SystemExit, match=rf"^params.yaml: drop_labels.kept = {kept}: [^\n]*$"):
+    with pytest.raises(Failure, match=rf"^params.yaml: drop_labels.kept = {kept}: [^\n]*$"):
         drop_labels.main()
     assert not (folder / "data/labels").exists()

@@ -1,10 +1,12 @@
 """dvc.yaml says the truth: every stage depends on the code it runs, and on no other."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
+from stages.params import TRAINED
 from tests import import_closure
 
 DVC_YAML = yaml.safe_load((import_closure.ROOT / "dvc.yaml").read_text())
@@ -31,6 +33,16 @@ def test_deps_are_the_import_closure_of_the_command(name):
 def test_stage_is_documented_and_receives_signals(name):
     assert STAGES[name]["desc"]
     assert STAGES[name]["cmd"].startswith("exec python -m stages.")
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_training_declares_what_its_posterior_depends_on(model):
+    """It is what checkpoints are keyed by."""
+    stage, inference = STAGES[f"train_{model}"], import_module(f"stages.inference.{model}")
+    assert {dep for dep in stage["deps"] if dep.startswith("data/")} == {
+        path.replace("{seed}", "${item.seed}") for path in inference.DATA
+    }
+    assert set(stage["params"]) == {*inference.PARAMS, "device"}
 
 
 def test_every_dep_file_exists():

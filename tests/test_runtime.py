@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from stages import runtime
+from stages.command import Failure
 from tests.tiny import ROOT
 
 
@@ -54,10 +55,9 @@ def test_names_with_two_gpus(two_gpus, name, device):
 
 
 def refusal(name):
-    with pytest.raises(SystemExit) as error:
+    with pytest.raises(Failure) as error:
         runtime.prepare(name, seed=0)
-    message = error.value.code
-    assert isinstance(message, str)  # so the exit status is 1 and the line goes to stderr
+    message = str(error.value)
     assert "\n" not in message
     return message
 
@@ -95,40 +95,67 @@ def test_prepare_switches_deterministic_algorithms_on():
 
 
 @pytest.fixture
-def record(monkeypatch):
+def costs(monkeypatch):
     """Of a run of eight seconds that saw 1000 items."""
     monkeypatch.setattr(runtime.time, "monotonic", iter([100.0, 108.0]).__next__)
-    return runtime.Record(torch.device("cpu"), seed=3).finish(items=1000)
+    return runtime.Costs(torch.device("cpu")).finish(items=1000)
 
 
-def test_record_says_what_was_run_and_what_it_cost(record):
-    assert set(record) == {
-        *("seed", "device", "threads", "platform", "versions", "code_sha256"),
-        *("seconds", "items_per_second", "peak_memory_mb", "peak_device_memory_mb"),
+def test_costs(costs):
+    assert set(costs) == {
+        *("platform", "seconds", "items_per_second", "peak_memory_mb", "peak_device_memory_mb"),
     }
-    assert record["seed"] == 3
-    assert record["device"] == "cpu"
-    assert record["seconds"] == 8
-    assert record["items_per_second"] == 125
-    assert record["threads"] == torch.get_num_threads()
-    assert record["peak_device_memory_mb"] is None
+    assert costs["seconds"] == 8
+    assert costs["items_per_second"] == 125
+    assert costs["peak_device_memory_mb"] is None
+    assert json.loads(json.dumps(costs, allow_nan=False)) == costs
 
 
-def test_record_is_json(record):
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
+def test_device_memory_is_that_of_the_device_that_was_used(two_gpus, monkeypatch):
+    used = {None: 2**20, torch.device("cuda:1"): 5 * 2**20}  # None: the current device
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: used[device])
+    costs = runtime.Costs(torch.device("cuda:1")).finish(items=1)
+    assert costs["peak_device_memory_mb"] == 5
 
 
-def test_record_hashes_the_code_that_ran(record):
-    assert (
-        record["code_sha256"]["stages/runtime.py"]
-        == hashlib.sha256((ROOT / "stages/runtime.py").read_bytes()).hexdigest()
-    )
-    assert "stages/plot.py" not in record["code_sha256"]
+@pytest.fixture
+def identity(tmp_path):
+    """identity(text, **params): of a run that reads a folder with that text in a file, two levels down."""
+    file = tmp_path / "folder/deep/file"
+    file.parent.mkdir(parents=True)
+
+    def make(text="data", **params):
+        file.write_text(text)
+        return runtime.identity(torch.device("cpu"), 3, params, [tmp_path / "folder"])
+
+    return make
 
 
-def test_record_has_the_versions_of_the_numeric_core(record):
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0]  # less the build
-    assert record["versions"].keys() == {"python", *runtime.RECORDED_PACKAGES}
+def test_identity_says_what_was_run(identity, tmp_path):
+    found = identity(bnn={"steps": 1})
+    assert set(found) == {
+        *("seed", "device", "threads", "versions", "params", "data_sha256", "code_sha256"),
+    }
+    assert found["seed"] == 3
+    assert found["device"] == "cpu"
+    assert found["threads"] == torch.get_num_threads()
+    assert found["params"] == {"bnn": {"steps": 1}}
+    assert found["data_sha256"] == {str(tmp_path / "folder/deep/file"): hashlib.sha256(b"data").hexdigest()}
+    assert found["versions"]["torch"] == torch.__version__.split("+")[0]  # less the build
+    assert found["versions"].keys() == {"python", *runtime.RECORDED_PACKAGES}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_identity_changes_with_params_and_data(identity):
+    assert identity(bnn={"steps": 1}) == identity(bnn={"steps": 1})
+    assert identity(bnn={"steps": 1}) != identity(bnn={"steps": 2})
+    assert identity("data") != identity("other data")
+
+
+def test_identity_hashes_the_code_that_runs(identity):
+    code = identity()["code_sha256"]
+    assert code["stages/runtime.py"] == hashlib.sha256((ROOT / "stages/runtime.py").read_bytes()).hexdigest()
+    assert "stages/plot.py" not in code
 
 
 def test_peak_memory_is_in_mib():

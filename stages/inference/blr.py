@@ -10,6 +10,9 @@ from torch import Tensor
 from stages.inference import svi
 from stages.models import blr
 
+PARAMS = ("blr",)  # sections of params.yaml that the posterior depends on
+DATA = ("data/regression.csv",)  # and the data
+
 
 def read(split: str, device: torch.device, root: str | Path = "data") -> tuple[Tensor, Tensor]:
     """x and y of one split of data/regression.csv, both (n,) float32."""

@@ -8,6 +8,9 @@ from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization
 from stages.models import bnn
 
+PARAMS = ("bnn", "images")  # sections of params.yaml that the posterior depends on
+DATA = ("data/MNIST",)  # and the data
+
 
 def problem(params, seed: int, device: torch.device) -> svi.Problem:
     """MNIST's 50,000 training images with all their labels."""

@@ -7,6 +7,9 @@ from stages.inference import svi
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only
 
+PARAMS = ("images", "labels_only", "ssvae")  # sections of params.yaml that the posterior depends on
+DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+
 
 def problem(params, seed: int, device: torch.device) -> svi.Problem:
     """The labelled images of MNIST as data/labels/<seed>.csv has them."""

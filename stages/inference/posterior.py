@@ -11,17 +11,18 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from stages.artifacts import replacing
+from stages.command import Failure
 
 
-class PosteriorError(Exception):
+class PosteriorError(Failure):
     """A posterior does not fit the model it is loaded into; the message names the tensor and the remedy."""
 
 
 def save(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
     """Write all parameters to `path`: the same parameters give the same bytes."""
     with replacing(path) as temporary:
-        tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(model, guide).items()}
-        safetensors.torch.save_file(tensors, temporary)
+        on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors(model, guide).items()}
+        safetensors.torch.save_file(on_cpu, temporary)
 
 
 def load(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
@@ -35,7 +36,7 @@ def load(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
         saved = safetensors.torch.load_file(path)
     except (SafetensorError, FileNotFoundError) as error:
         raise PosteriorError(f"{path} cannot be read as safetensors ({error}): run `dvc repro`") from None
-    wanted = _tensors(model, guide)
+    wanted = tensors(model, guide)
     if missing := sorted(wanted.keys() - saved.keys()):
         raise PosteriorError(f"{path} lacks {missing[0]}; {remedy}")
     if extra := sorted(saved.keys() - wanted.keys()):
@@ -49,7 +50,8 @@ def load(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
             value.copy_(saved[name])
 
 
-def _tensors(model: nn.Module, guide: nn.Module) -> dict[str, Tensor]:
+def tensors(model: nn.Module, guide: nn.Module) -> dict[str, Tensor]:
+    """The parameters of both by name, as they are in use: what is written into one changes the model."""
     parts = {"model": model, "guide": guide}
     return {
         f"{part}.{name}": value

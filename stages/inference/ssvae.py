@@ -8,6 +8,9 @@ from stages.inference import svi
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only, ssvae
 
+PARAMS = ("images", "ssvae")  # sections of params.yaml that the posterior depends on
+DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+
 
 class Objective(nn.Module):
     """Equation 9 of Kingma et al. (2014), negated: unlabelled bound, labelled bound, weighted label likelihood."""

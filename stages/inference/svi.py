@@ -17,13 +17,13 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from stages.inference import posterior
+from stages.inference.checkpoints import Checkpoint
+from stages.inference.divergence import DivergedError, SiteWatch, bad_parameter
+from stages.inference.state import State, generator_state, set_generator_state
 from stages.params import Training
 
 REFRESH = 20  # steps between two updates of the progress bar
-
-
-class DivergedError(Exception):
-    """The ELBO is no finite number any more; the message says when, and what usually causes it."""
 
 
 @dataclass(frozen=True)
@@ -46,43 +46,73 @@ def elbo(estimator: pyro.infer.ELBO, model: PyroModule, guide: PyroModule) -> nn
     return estimator(model, guide)
 
 
-def fit(problem: Problem, training: Training, title: str) -> pd.DataFrame:
+def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint | None = None) -> pd.DataFrame:
     """Maximise the ELBO by gradient steps; the parameters of model and guide change in place.
 
     Args:
         problem: what to learn.
         training: steps, learning rate and schedule.
         title: of the progress bar.
+        checkpoint: to go on from, if it holds anything, and to write at its interval. The result is the same,
+            bit for bit, however often the training was cut off.
 
     Returns:
         The history: step, elbo (mean over the steps since the row before, nats per datum) and validation.
 
     Raises:
-        DivergedError: at the first row of the history, or refresh of the bar, where the ELBO is not finite.
+        DivergedError: at the first step whose ELBO is not finite; a checkpoint of the steps before stays.
     """
-    optimizer = torch.optim.Adam(problem.objective.parameters(), training.learning_rate, fused=True)
-    schedule = learning_rate_schedule(optimizer, training)
-    history, total, since = [], 0.0, 0
-    progress = tqdm(range(1, training.steps + 1), desc=title, unit="step", disable=None, mininterval=0.5)
+    state = State(posterior.tensors(problem.model, problem.guide), problem.objective.parameters(), training)
+    if checkpoint and (saved := checkpoint.load()):
+        state.load(*saved)
+        tqdm.write(f"{title}: goes on from the checkpoint at step {state.step}")
     problem.objective.train()
-    for step in progress:
-        with problem.context():
-            loss = problem.objective(*problem.batch(step - 1))
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        total, since = total - loss.detach() / problem.size, since + 1
-        row_due = step % training.validate_every == 0 or step == training.steps
-        if row_due or step % REFRESH == 0:
-            mean = float(total) / since
-            if not math.isfinite(mean):
-                raise DivergedError(_advice(title, mean, step, training.learning_rate))
-            progress.set_postfix(elbo=f"{mean:.4g}", refresh=False)
-        if row_due:
-            history.append((step, mean, held_out(problem)))
-            total, since = 0.0, 0
-    return pd.DataFrame(history, columns=["step", "elbo", "validation"])
+    with tqdm(total=training.steps, initial=state.step, desc=title, unit="step", disable=None) as progress:
+        while state.step < training.steps:
+            noise = generator_state(state.device)
+            loss = _loss(problem, state.step)
+            if not math.isfinite(loss.item()):
+                raise DivergedError(f"{title}: {_explain(problem, state, noise, loss.item(), training)}")
+            loss.backward()
+            state.optimizer.step()
+            state.optimizer.zero_grad(set_to_none=True)
+            state.schedule.step()
+            state.step += 1
+            state.total, state.since = state.total - loss.detach() / problem.size, state.since + 1
+            if state.step % REFRESH == 0:
+                progress.set_postfix(elbo=f"{float(state.total) / state.since:.4g}", refresh=False)
+            if state.step % training.validate_every == 0 or state.step == training.steps:
+                state.history.append((state.step, float(state.total) / state.since, held_out(problem)))
+                state.total, state.since = torch.zeros_like(state.total), 0
+            progress.update()
+            if checkpoint and checkpoint.due() and bad_parameter(problem.objective) is None:
+                checkpoint.save(*state.save())
+    if bad := bad_parameter(problem.objective):
+        raise DivergedError(f"{title}: step {state.step}: {bad}; {_remedy(training)}")
+    return pd.DataFrame(state.history, columns=["step", "elbo", "validation"])
+
+
+def _loss(problem: Problem, step: int) -> Tensor:
+    with problem.context():
+        return problem.objective(*problem.batch(step))
+
+
+def _explain(problem: Problem, state: State, noise: Tensor, loss: float, training: Training) -> str:
+    """Run the step again with the same noise, and see where the number comes from."""
+    start = f"step {state.step + 1}: the ELBO is {-loss}: "
+    if bad := bad_parameter(problem.objective):
+        return f"{start}{bad} in the step before; {_remedy(training)}"
+    set_generator_state(state.device, noise)
+    with SiteWatch() as watch, torch.no_grad():
+        _loss(problem, state.step)
+    if watch.observed:
+        return f"{start}{watch.first}; the data hold no such number where they are sound: run `dvc repro --force`"
+    return f"{start}{watch.first or 'no sample site alone is the cause'}; {_remedy(training)}"
+
+
+def _remedy(training: Training) -> str:
+    rate = training.learning_rate
+    return f"the usual cause is a step that is too long: lower learning_rate (now {rate}) in params.yaml"
 
 
 @torch.no_grad()
@@ -100,21 +130,3 @@ def held_out(problem: Problem) -> float:
     figure = float(problem.validation())
     problem.objective.train()
     return figure
-
-
-def learning_rate_schedule(optimizer, training: Training) -> torch.optim.lr_scheduler.LRScheduler:
-    """The schedule that `training.schedule` names, over `training.steps` steps."""
-    schedulers = torch.optim.lr_scheduler
-    if training.schedule == "one_cycle":  # Smith and Topin (2017): a third of the way up, the rest down
-        # `+ 1`: it also steps after the last gradient, and refuses to go past its total
-        return schedulers.OneCycleLR(optimizer, training.learning_rate, total_steps=training.steps + 1)
-    if training.schedule == "cosine":
-        return schedulers.CosineAnnealingLR(optimizer, training.steps)
-    return schedulers.ConstantLR(optimizer, factor=1.0)
-
-
-def _advice(title: str, value: float, step: int, learning_rate: float) -> str:
-    return (
-        f"{title}: the ELBO is {value} by step {step}: the usual cause is a step that is too long; "
-        f"lower learning_rate (now {learning_rate}) in params.yaml"
-    )

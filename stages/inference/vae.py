@@ -7,6 +7,9 @@ from stages import datasets
 from stages.inference import svi
 from stages.models import vae
 
+PARAMS = ("images", "vae")  # sections of params.yaml that the posterior depends on
+DATA = ("data/FashionMNIST",)  # and the data
+
 
 def problem(params, seed: int, device: torch.device) -> svi.Problem:
     """Fashion-MNIST's 50,000 training images, without labels."""
@@ -17,11 +20,17 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     minibatches = datasets.Minibatches(len(train), params.vae.batch_size, seed, device)
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
 
+    def batch(step: int) -> tuple:
+        # while the decoder knows nothing yet, the KL term would switch latent units off for good: it comes in
+        # slowly (Bowman et al. 2016; Sønderby et al. 2016)
+        kl_weight = min(1.0, (step + 1) / params.vae.kl_warmup_steps)
+        return datasets.binarise(train.pixels[minibatches(step)]), len(train), kl_weight
+
     return svi.Problem(
         model=model,
         guide=guide,
         objective=objective,
-        batch=lambda step: (datasets.binarise(train.pixels[minibatches(step)]), len(train)),
+        batch=batch,
         size=len(train),
         batch_size=minibatches.batch_size,
         validation=lambda: -objective(held_out) / len(held_out),

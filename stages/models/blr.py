@@ -51,12 +51,12 @@ class Model(PyroModule):
         """Run the story.
 
         Args:
-            x: inputs, (batch,).
-            y: outputs, (batch,), or None to draw them.
+            x: inputs, (..., batch); leading dimensions are independent data sets.
+            y: outputs, of the shape of x, or None to draw them.
             size: number of data in the whole set that this batch stands for, `batch` if None.
 
         Returns:
-            The regression line at x, (batch,); with leading dimensions if the sites are drawn in parallel.
+            The regression line at x, (..., batch); with leading dimensions if the sites are drawn in parallel.
         """
         p = self.params
         noise_variance = pyro.sample("noise_variance", dist.InverseGamma(p.noise_shape, p.noise_rate))
@@ -64,7 +64,8 @@ class Model(PyroModule):
         intercept = pyro.sample("intercept", dist.Normal(0.0, p.coefficient_sd * noise))
         slope = pyro.sample("slope", dist.Normal(0.0, p.coefficient_sd * noise))
         line = intercept + slope * x
-        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
+        batch = x.shape[-1]
+        with pyro.plate("data", size or batch, subsample=torch.arange(batch)):
             pyro.sample("y", dist.Normal(line, noise), obs=y)
         return line
 
@@ -80,9 +81,9 @@ class MeanFieldGuide(PyroModule):
     def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None) -> None:
         """Draw the latent sites; the arguments are those of the model, and unused."""
         loc, scale = self.loc, self.scale
-        pyro.sample("noise_variance", dist.LogNormal(loc[2], scale[2]))
-        pyro.sample("intercept", dist.Normal(loc[0], scale[0]))
-        pyro.sample("slope", dist.Normal(loc[1], scale[1]))
+        pyro.sample("noise_variance", dist.LogNormal(loc[..., 2], scale[..., 2]))
+        pyro.sample("intercept", dist.Normal(loc[..., 0], scale[..., 0]))
+        pyro.sample("slope", dist.Normal(loc[..., 1], scale[..., 1]))
 
 
 def build(params: Params) -> tuple[PyroModule, PyroModule]:

@@ -17,6 +17,7 @@ import pyro.distributions as dist
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ class Params(Training):
     batch_size: Count  # images per gradient step
     latents: Annotated[int, Field(ge=2, le=1000)]
     hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each of the two layers of encoder and decoder
+    kl_warmup_steps: Count  # gradient steps over which the weight of the KL term rises to 1
 
 
 class Gated(nn.Module):
@@ -57,15 +59,17 @@ class Model(PyroModule):
             nn.Linear(params.hidden, PIXELS),
         )
 
-    def forward(self, x: Tensor, size: int | None = None) -> None:
+    def forward(self, x: Tensor, size: int | None = None, kl_weight: float = 1.0) -> None:
         """Run the story for a batch.
 
         Args:
             x: binary pixels, (batch, 784).
             size: number of images in the whole set that this batch stands for, `batch` if None.
+            kl_weight: of the KL term; the bound is the ELBO at 1.
         """
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
-            z = pyro.sample("z", dist.Normal(x.new_zeros(self.latents), 1.0).to_event(1))
+            with poutine.scale(scale=kl_weight):
+                z = pyro.sample("z", dist.Normal(x.new_zeros(self.latents), 1.0).to_event(1))
             pyro.sample("x", dist.Bernoulli(logits=self.decoder(z)).to_event(1), obs=x)
 
 
@@ -85,9 +89,9 @@ class Guide(PyroModule):
         loc, rho = self.encoder(x).chunk(2, dim=-1)
         return dist.Normal(loc, F.softplus(rho) + 1e-4)  # the floor keeps log q finite
 
-    def forward(self, x: Tensor, size: int | None = None) -> None:
+    def forward(self, x: Tensor, size: int | None = None, kl_weight: float = 1.0) -> None:
         """Draw z for a batch; the arguments are those of the model."""
-        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
+        with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))), poutine.scale(scale=kl_weight):
             pyro.sample("z", self.q(x).to_event(1))
 
 

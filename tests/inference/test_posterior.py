@@ -7,6 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from stages.artifacts import NotWrittenError
 from stages.inference import posterior
 from tests import tiny
 
@@ -122,7 +123,7 @@ def _full_disk(tensors, path):
 
 def test_a_failed_save_leaves_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors.torch, "save_file", _full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWrittenError, match="No space left"):
         posterior.save(tmp_path / "folder" / "weights.safetensors", *build(0, "vae"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -130,7 +131,7 @@ def test_a_failed_save_leaves_no_file(tmp_path, monkeypatch):
 def test_a_failed_save_leaves_the_file_that_was_there(saved, monkeypatch):
     before = saved.read_bytes()
     monkeypatch.setattr(safetensors.torch, "save_file", _full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWrittenError, match="No space left"):
         posterior.save(saved, *build(1, "vae"))
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]

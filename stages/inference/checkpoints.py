@@ -1,0 +1,107 @@
+"""Checkpoints of a training under way: what a killed run leaves for the next one to go on from.
+
+They lie in .checkpoints/<model>/<seed>/, which neither Git nor DVC knows, and go when the stage ends well. The
+name of the file is a hash of all that a result depends on, so one of other params, code or data is never found.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.artifacts import replacing
+from stages.command import Failure
+
+FOLDER = Path(".checkpoints")
+PATIENCE = 10.0  # seconds in which a killed run may still be ending
+
+
+class Checkpoint:
+    """The checkpoint of one training.
+
+    Args:
+        folder: for this model and seed alone.
+        identity: all that the result depends on, as JSON types.
+        interval: least time between two writes, seconds.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], interval: float):
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self.folder, self.path, self.interval = folder, folder / f"{digest[:32]}.safetensors", interval
+        self.written = time.monotonic()
+        self.resumed_at = 0  # gradient steps that an earlier process has done
+
+    def due(self) -> bool:
+        """Has the interval passed since the last write?"""
+        return time.monotonic() - self.written >= self.interval
+
+    def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Write tensors and facts (JSON types, `step` among them), whole or not at all."""
+        with replacing(self.path) as temporary:
+            on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+            safetensors.torch.save_file(on_cpu, temporary, metadata={"facts": json.dumps(facts)})
+        self.written = time.monotonic()
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What `save` wrote last, None if it wrote nothing or the file is damaged, which is said."""
+        try:
+            with safetensors.safe_open(self.path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                facts = json.loads(file.metadata()["facts"])
+        except FileNotFoundError:
+            return None
+        except safetensors.SafetensorError as error:
+            tqdm.write(f"{self.path} is damaged ({error}): training starts anew")
+            return None
+        self.resumed_at = facts["step"]
+        return tensors, facts
+
+    def remove(self) -> None:
+        """Delete it, and those that earlier params or code have left for this model and seed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def alone(model: str, seed: int) -> Iterator[Path]:
+    """Hold the lock of one model and seed, so that no two trainings write the same files.
+
+    The kernel frees it when its process ends, however it ends.
+
+    Yields:
+        The folder for the checkpoint.
+
+    Raises:
+        Failure: if another process still holds it after some seconds.
+    """
+    folder = FOLDER / model / str(seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".lock"), "a+") as lock:
+        deadline = time.monotonic() + PATIENCE
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                lock.seek(0)
+                holder = lock.read()
+                raise Failure(f"{model} {seed} is being trained by process {holder} here: wait for it, or stop it")
+            time.sleep(0.1)
+        lock.truncate(0)
+        print(os.getpid(), end="", file=lock, flush=True)
+        yield folder
+
+
+def _locked(file) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

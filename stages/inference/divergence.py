@@ -1,0 +1,51 @@
+"""Where a number that is not finite came from: the parameter or sample site to name in an error."""
+
+import pyro
+import torch
+from pyro.poutine.messenger import Messenger
+from torch import Tensor, nn
+
+from stages.command import Failure
+
+
+class DivergedError(Failure):
+    """The ELBO or its gradient is not finite; the message names the step, the place and the usual cause."""
+
+
+def bad_parameter(objective: nn.Module) -> str | None:
+    """The first parameter with a value that is not finite, in words."""
+    for name, value in objective.named_parameters():
+        if (found := _not_finite(value)) is not None:
+            return f"parameter {name} became {found}"
+    return None
+
+
+class SiteWatch(Messenger):
+    """Notes, in `first`, the first sample site whose value or log probability is not finite, in words.
+
+    Example:
+        with SiteWatch() as watch:
+            objective(*batch)
+        print(watch.first)
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.first: str | None = None
+        self.observed = False  # was its value given, not drawn?
+
+    @torch.no_grad()
+    def _pyro_post_sample(self, message) -> None:
+        if self.first is not None or pyro.poutine.util.site_is_subsample(message):
+            return
+        kind = "observed" if message["is_observed"] else "drawn"
+        if (found := _not_finite(message["value"])) is not None:
+            self.first = f"sample site {message['name']!r} is {kind} as {found}"
+            self.observed = message["is_observed"]
+        elif (found := _not_finite(message["fn"].log_prob(message["value"]))) is not None:
+            self.first = f"sample site {message['name']!r} has log probability {found}"
+
+
+def _not_finite(value: Tensor) -> float | None:
+    bad = value.detach()[~torch.isfinite(value)]
+    return float(bad[0]) if bad.numel() else None

@@ -1,0 +1,140 @@
+"""Kill it anywhere: the next `dvc repro` goes on from the last checkpoint and ends in the same bytes."""
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from stages import params, quick
+from tests.pipeline.conftest import TINY, Clone
+
+pytestmark = pytest.mark.pipeline
+LONGER = {"checkpoint_seconds": 0, "seeds": [0]} | {
+    name: {"steps": 60} for name in params.TRAINED
+}  # a checkpoint at every step
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Clone:
+    """All models trained with `LONGER`, undisturbed; data, labels and weights to compare with."""
+    clone = Clone(tmp_path_factory.mktemp("whole"))
+    quick.copy(clone.folder, quick.merged(TINY, LONGER))
+    clone.run("dvc", "repro", *(f"train_{model}@0" for model in params.TRAINED))
+    return clone
+
+
+@pytest.fixture(scope="module")
+def disturbed(whole, tmp_path_factory) -> Clone:
+    """The same, not trained yet."""
+    clone = Clone(tmp_path_factory.mktemp("disturbed"))
+    quick.copy(clone.folder, quick.merged(TINY, LONGER))
+    clone.run("dvc", "repro", "simulate", "drop_labels@0")
+    return clone
+
+
+def start(clone: Clone, model: str, name: str) -> subprocess.Popen:
+    """`dvc repro` of one training, which waits in vain to become a child of this process's terminal."""
+    return subprocess.Popen(
+        ["dvc", "repro", f"{name}_{model}@0"],
+        cwd=clone.folder,
+        env=quick.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(condition, process, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process.poll() is None, "it ended before it could be disturbed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return found
+
+
+def trainer(clone: Clone, model: str) -> int:
+    """Process id of the training that runs."""
+    return int((clone.folder / f".checkpoints/{model}/0.lock").read_text())
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def weights(clone: Clone, model: str) -> bytes:
+    return (clone.folder / f"posteriors/{model}/0/weights.safetensors").read_bytes()
+
+
+def checkpoints(clone: Clone, model: str) -> list[Path]:
+    return list((clone.folder / f".checkpoints/{model}/0").glob("*.safetensors"))
+
+
+def disturb(clone: Clone, model: str, victim: str, number: int, delay: float) -> None:
+    """Start a training, and send a signal to it or to DVC some time after its first checkpoint."""
+    started = time.time()
+    process = start(clone, model, "train")
+    wait_for(lambda: any(path.stat().st_mtime > started for path in checkpoints(clone, model)), process)
+    time.sleep(delay)
+    pid = trainer(clone, model)
+    os.kill(pid if victim == "trainer" else process.pid, number)
+    process.wait(timeout=30)
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(pid), "an orphan trains on"
+
+
+WAYS = list(itertools.product(("trainer", "dvc"), (signal.SIGKILL, signal.SIGTERM)))
+
+
+def pytest_generate_tests(metafunc):
+    """As many kills as `--kills` says, over all models, in every way, at random moments."""
+    if "way" in metafunc.fixturenames:
+        kills = range(metafunc.config.getoption("kills"))
+        cases = [(params.TRAINED[i % 5], WAYS[i % 4], random.Random(i).uniform(0, 0.3)) for i in kills]
+        names = [f"{i}-{model}-{way[0]}-{way[1].name}" for i, (model, way, _) in enumerate(cases)]
+        metafunc.parametrize(("model", "way", "delay"), cases, ids=names)
+
+
+def test_killed_training_ends_in_the_same_bytes(whole, disturbed, model, way, delay):
+    (disturbed.folder / f"posteriors/{model}/0/weights.safetensors").unlink(missing_ok=True)
+    disturb(disturbed, model, *way, delay)
+    assert checkpoints(disturbed, model)
+    printed = disturbed.run("dvc", "repro", f"train_{model}@0")
+    assert "goes on from the checkpoint at step" in printed
+    assert weights(disturbed, model) == weights(whole, model)
+    left = [path.name for path in (disturbed.folder / f"posteriors/{model}/0").iterdir()]
+    assert sorted(left) == ["elbo.csv", "run.json", "weights.safetensors"]
+    assert checkpoints(disturbed, model) == []
+
+
+def test_checkpoint_of_other_params_is_not_resumed(disturbed):
+    """A changed learning rate starts anew; the value set back finds its own checkpoint again."""
+    disturbed.change(vae={"learning_rate": 0.004})
+    disturb(disturbed, "vae", "trainer", signal.SIGKILL, delay=0)
+    [before] = checkpoints(disturbed, "vae")
+    disturbed.change(vae={"learning_rate": 0.003})
+    disturb(disturbed, "vae", "trainer", signal.SIGKILL, delay=0)
+    assert len(checkpoints(disturbed, "vae")) == 2
+    disturbed.change(vae={"learning_rate": 0.004})
+    assert before in checkpoints(disturbed, "vae")
+    assert "goes on from the checkpoint" in disturbed.run("dvc", "repro", "train_vae@0")
+
+
+def test_evaluation_that_is_killed_leaves_nothing_half_written(whole, tmp_path):
+    process = start(whole, "vae", "evaluate")
+    wait_for(lambda: subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True).stdout, process)
+    process.kill()
+    process.wait(timeout=30)
+    assert not (whole.folder / "metrics/vae/0.json").exists()
+    whole.run("dvc", "repro", "evaluate_vae@0")
+    folder = whole.folder / "predictions/vae/0"
+    assert sorted(path.name for path in folder.iterdir()) == ["cases.safetensors", "pictures.safetensors"]

@@ -1,0 +1,83 @@
+"""Commands end with their parent, tidy up at SIGTERM, and say in one line what a user can mend."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.tiny import ROOT
+
+SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+TIDY = "try: time.sleep(60)\n    finally: print('tidied', flush=True)"
+
+
+def python(code, **options):
+    """A process that runs `code` as a stage's main."""
+    text = f"import time\nfrom stages import command\ndef main():\n    {code}\ncommand.run(main)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    return subprocess.Popen(
+        [sys.executable, "-c", text],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_failure_is_one_line():
+    with python("raise command.Failure('steps = 0: must be more')") as process:
+        assert process.communicate() == ("", "steps = 0: must be more\n")
+    assert process.returncode == 1
+
+
+def test_bug_keeps_its_traceback():
+    with python("1 / 0") as process:
+        assert "ZeroDivisionError" in process.communicate()[1]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_let_it_tidy_up(number, status):
+    with python(f"print('up', flush=True)\n    {TIDY}") as process:
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=20) == ("tidied\n", "")
+    assert process.returncode == status
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells a child on Linux alone")
+@pytest.mark.parametrize(("variable", "dies"), [({"DVC_STAGE": "train_bnn@0"}, True), ({}, False)])
+def test_a_stage_of_dvc_ends_when_dvc_is_killed(variable, dies, tmp_path):
+    """The parent is killed, as nothing can survive, and its child notices, or not when DVC did not start it."""
+    child = f"import time\nfrom stages import command\ndef main():\n    {SLEEP}\ncommand.run(main)"
+    parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); "
+    parent += "print(p.pid, flush=True); p.wait()"
+    clean = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    with subprocess.Popen(
+        [sys.executable, "-c", parent],
+        env=clean | variable | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        pid = int(process.stdout.readline())
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+    try:
+        deadline = time.monotonic() + (20 if dies else 1)
+        while running(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert running(pid) != dies
+    finally:
+        if running(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
