@@ -82,6 +82,24 @@ class Regression(Section):
         return x_max
 
 
+class Calibration(Training):
+    """Simulation-based calibration of the linear regression's guides."""
+
+    data_sets: Annotated[int, Field(ge=10, le=100_000)]
+    coefficient_sd: Positive  # prior sd of intercept and slope, in units of the noise
+    particles: Annotated[int, Field(ge=1, le=10_000)]  # posterior samples per ELBO estimate
+    draws: Annotated[int, Field(ge=1, le=100_000)]  # posterior draws among which the truth is ranked
+    bins: Annotated[int, Field(ge=2, le=1000)]  # of the rank histogram
+    seed: Seed
+
+    @pydantic.field_validator("bins")
+    @classmethod
+    def _even(cls, bins: int, info: pydantic.ValidationInfo) -> int:
+        if (ranks := info.data.get("draws", -1) + 1) % bins:
+            raise ValueError(f"must divide the {ranks} possible ranks, calibration.draws + 1")
+        return bins
+
+
 class DropLabels(Section):
     """Which labels the semi-supervised model may see."""
 
@@ -144,6 +162,7 @@ def schema() -> type[Section]:
         regression=(Regression, ...),
         drop_labels=(DropLabels, ...),
         **models,
+        calibration=(Calibration, ...),
         evaluate=(Evaluate, ...),
         summarize=(Summarize, ...),
         __validators__={

@@ -12,6 +12,9 @@ import pandas as pd
 
 from stages import artifacts, command, params
 
+# predictions of a model that other stages than its evaluation have made
+MORE = {"blr": "calibration/blr", "bnn": "ood/bnn/{seed}", "vae": "ood/vae/{seed}"}
+
 
 def main() -> None:
     """Draw all models."""
@@ -23,14 +26,14 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)  # no figure outlives the code that drew it
         figures = import_module(f"stages.figures.{model}")
         history = pd.read_csv(Path("posteriors") / model / seed / "elbo.csv")
-        figures.draw(settings, read(Path(model) / seed), read(Path("ood") / model / seed), history, folder)
+        more = read(MORE[model].format(seed=seed)) if model in MORE else {}
+        figures.draw(settings, read(f"{model}/{seed}"), more, history, folder)
 
 
-def read(name: Path) -> dict[str, dict]:
-    """All groups of predictions in one folder, none if there is no such folder."""
-    return {
-        path.stem: artifacts.read_arrays(path) for path in sorted(Path("predictions", name).glob("*.safetensors"))
-    }
+def read(name: str) -> dict[str, dict]:
+    """All groups of predictions in one folder."""
+    files = sorted(Path("predictions", name).glob("*.safetensors"))
+    return {path.stem: artifacts.read_arrays(path) for path in files}
 
 
 if __name__ == "__main__":

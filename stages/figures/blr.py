@@ -9,16 +9,18 @@ from scipy import stats
 
 from stages.artifacts import write_csv
 from stages.evaluation.regression import NormalInverseGamma
+from stages.evaluation.sbc import histogram
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure
 
 
-def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: Path) -> None:
+def draw(settings, predictions: dict, ranks: dict, history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
     draws, exact = predictions["posterior"], NormalInverseGamma(**predictions["exact"])
     elbo_curve(folder, history, "expected log likelihood (nats)")
     posterior(folder / "posterior.png", draws, exact, settings.regression)
     correlation(folder / "correlation.png", draws, exact, settings.blr.guide)
     predictive(folder / "predictive.png", draws, predictions["training"], settings.regression)
+    rank_histograms(folder / "sbc.png", ranks, settings.calibration)
     quantiles = np.linspace(0.005, 0.995, 199)
     write_csv(
         folder / "posterior.csv",
@@ -47,6 +49,24 @@ def posterior(path: Path, draws: dict, exact: NormalInverseGamma, truth) -> None
             mean, sd = draws[name].mean(), draws[name].std()
             axis.set(title=f"{name}: {mean:.3f} ± {sd:.3f}", yticks=[], xlabel=name)
         axes[0].legend(fontsize=9)
+
+
+def rank_histograms(path: Path, ranks: dict, calibration) -> None:
+    """Ranks of the truth among posterior draws, a row per guide; grey where bins of uniform ranks would be."""
+    expected = calibration.data_sets / calibration.bins
+    low, high = stats.binom.interval(0.99, calibration.data_sets, 1 / calibration.bins)
+    edges = np.linspace(0, calibration.draws + 1, calibration.bins + 1)
+    sites = list(next(iter(ranks.values())))
+    with figure(path, columns=len(sites), rows=len(ranks), size=(3.6, 2.6)) as axes:
+        for row, (guide, of_sites) in zip(axes, ranks.items(), strict=True):
+            for axis, site in zip(row, sites, strict=True):
+                counts = histogram(of_sites[site], calibration.draws, calibration.bins)
+                axis.axhspan(low, high, color=GREY, alpha=0.25, lw=0, label="99% of bins, if uniform")
+                axis.axhline(expected, color=GREY, lw=1)
+                axis.stairs(counts, edges, fill=True, color=BLUE, alpha=0.6)
+                axis.set(title=f"{site.replace('_', ' ')}, {guide.replace('_', ' ')}", yticks=[])
+                axis.set_xlabel(f"rank of the truth among {calibration.draws} draws", fontsize=9)
+        axes[0][0].legend(fontsize=8)
 
 
 def correlation(path: Path, draws: dict, exact: NormalInverseGamma, guide: str) -> None:
