@@ -1,6 +1,7 @@
 # Thin: each target is the plain command you would type, after the one-time set-up.
 #   make repro   everything, from data to plots          make quick   the same on a slice, in .quick/, 3 minutes
 #   make test    lint and tests                          make gate    is the committed dvc.lock current?
+#   make verify  everything again in a clean copy, and every metric held against the committed one
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ READY := $(VENV)/.installed
 # stage commands say `python`: the environment's comes first on PATH, many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick test lint format gate pins
+.PHONY: setup repro quick verify test lint format gate pins
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -23,6 +24,9 @@ repro: setup
 
 quick: setup
 	python -m stages.quick
+
+verify: setup
+	python -m stages.verify
 
 test: lint
 	python -m pytest

@@ -9,7 +9,7 @@ import argparse
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one seed."""
+    """One metric."""
 
     name: str
     committed: float
@@ -44,73 +44,85 @@ class Row:
 def main() -> None:
     """Copy, rerun, compare."""
     parser = argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__)
-    parser.add_argument(
-        "--model", choices=params.MODELS, help="only this one, and its uncertainty on foreign data"
-    )
+    parser.add_argument("--model", choices=params.MODELS, help="only what belongs to this one")
     parser.add_argument("--into", type=Path, help="the folder (default: a temporary one, deleted if all is well)")
     args = parser.parse_args()
+    tolerances = read_tolerances(ROOT / "tolerances.yaml")
     folder = args.into or Path(tempfile.mkdtemp(prefix="verify-"))
     if folder.exists() and any(folder.iterdir()):
-        raise command.Failure(f"{folder} is not empty: a rerun must start from nothing, name another folder")
+        raise command.Failure(f"{folder} is not empty: a rerun starts from nothing, name another folder")
     quick.copy(folder, {})
-    names = metric_names(args.model)
-    rerun(folder, names, whole=args.model is None)
-    seeds = params.load(ROOT / "params.yaml").seeds
-    rows = list(compare(ROOT / "metrics", folder / "metrics", names, seeds, read_tolerances()))
+    files = metric_files(ROOT / "metrics", args.model)
+    rerun(folder, [stage(file) for file in files] if args.model else [])
+    rows = list(compare(ROOT / "metrics", folder / "metrics", files, tolerances))
     print(table(rows))
-    if failed := [row.name for row in rows if not row.passes]:
-        raise command.Failure(
-            f"{len(failed)} of {len(rows)} metrics differ by more than allowed: {', '.join(failed)}"
-        )
+    for name, same in posteriors(ROOT / "dvc.lock", folder / "dvc.lock"):
+        print(f"{name}: {'the same bytes' if same else 'other bytes, as on another kind of machine'}")
+    if failed := sum(not row.passes for row in rows):
+        raise command.Failure(f"{failed} of {len(rows)} metrics differ by more than is allowed, see {folder}")
     print(f"All {len(rows)} metrics are reproduced")
     if args.into is None:
         shutil.rmtree(folder)
 
 
-def metric_names(model: str | None) -> list[str]:
-    """The folders of metrics/ to compare: of one model, or all."""
-    found = [path.parent.relative_to(ROOT / "metrics") for path in (ROOT / "metrics").rglob("[0-9]*.json")]
-    return sorted({str(name) for name in found if model is None or name.name == model})
+def metric_files(metrics: Path, model: str | None) -> list[Path]:
+    """Files of metrics, relative to their folder: of one model, or all but the summary of the others."""
+    found = (path.relative_to(metrics).with_suffix("") for path in metrics.rglob("*.json"))
+    return sorted(path for path in found if path.name != "summary" and (model is None or model in path.parts))
 
 
-def rerun(folder: Path, names: list[str], whole: bool) -> None:
-    """Run in `folder` all stages, or those that the metrics `names` need, whatever ran before elsewhere."""
-    seeds = params.load(folder / "params.yaml").seeds
-    stages = {name: f"ood_{name[4:]}" if name.startswith("ood/") else f"evaluate_{name}" for name in names}
-    targets = [] if whole else [f"{stage}@{seed}" for stage in stages.values() for seed in seeds]
-    words = ["dvc", "repro", "--force", "--no-run-cache", *targets]
+def stage(file: Path) -> str:
+    """The stage that writes a file of metrics: bnn/0 is by evaluate_bnn@0, ood/bnn/0 by ood_bnn@0."""
+    match file.parts:
+        case ("calibration", model):
+            return f"calibrate_{model}"
+        case ("ood", model, seed):
+            return f"ood_{model}@{seed}"
+        case (model, seed):
+            return f"evaluate_{model}@{seed}"
+    raise command.Failure(f"metrics/{file}.json: no stage is known to write it")
+
+
+def rerun(folder: Path, stages: list[str]) -> None:
+    """Run stages and what they need, all if none are named, whatever has been run elsewhere before."""
+    words = ["dvc", "repro", "--force", "--no-run-cache", *stages]
     if subprocess.run(words, cwd=folder, env=quick.environment()).returncode:
         raise command.Failure(f"the rerun failed, see above; what it made is in {folder}")
 
 
-def read_tolerances(path: str | Path = ROOT / "tolerances.yaml") -> dict[str, Any]:
-    """Metric -> {allowed, because}."""
-    return yaml.safe_load(Path(path).read_text())
+def read_tolerances(path: Path) -> dict[str, float]:
+    """The largest allowed difference of each metric, from groups of `because` and `allowed`."""
+    groups = yaml.safe_load(path.read_text())
+    return {name: float(value) for group in groups for name, value in group["allowed"].items()}
 
 
-def compare(
-    committed: Path, rerun: Path, names: list[str], seeds: list[int], tolerances: dict[str, Any]
-) -> Iterator[Row]:
-    """A row for each metric and seed, where `names` are folders in both.
+def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Mapping[str, float]) -> Iterator[Row]:
+    """A row for each metric in the files.
 
     Raises:
-        Failure: if a metric is in one of them alone, or has no tolerance.
+        Failure: if a metric is in one of the two alone, or has no tolerance.
     """
-    for name in names:
-        for seed in seeds:
-            old, new = (
-                dict(_flat(artifacts.read_json(root / name / f"{seed}.json"))) for root in (committed, rerun)
-            )
-            if old.keys() != new.keys():
-                odd = sorted(old.keys() ^ new.keys())[0]
-                raise command.Failure(f"{name}.{odd} is in one of the two alone: commit the metrics of this code")
-            for key in old:
-                path = f"{name}.{key}"
-                if path not in tolerances:
-                    raise command.Failure(
-                        f"tolerances.yaml: {path} is missing: say how far it may be off, and why"
-                    )
-                yield Row(f"{path} (seed {seed})", old[key], new[key], float(tolerances[path]["allowed"]))
+    for file in files:
+        old, new = (_flat(artifacts.read_json((root / file).with_suffix(".json"))) for root in (committed, rerun))
+        if odd := sorted(old.keys() ^ new.keys()):
+            raise command.Failure(f"{file}: {odd[0]} is in one of the two alone: commit the metrics of this code")
+        model = "/".join(part for part in file.parts if not part.isdigit())
+        for key in old:
+            if (name := f"{model}.{key}") not in tolerances:
+                raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
+            yield Row(f"{file}.{key}", old[key], new[key], tolerances[name])
+
+
+def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
+    """Each posterior that the rerun has made, and whether it has the bytes that dvc.lock tells of."""
+    old, new = (yaml.safe_load(path.read_text())["stages"] for path in (committed, rerun))
+    for name in sorted(new.keys() & old.keys()):
+        hashes = [
+            {out["path"]: out["md5"] for out in lock[name].get("outs", []) if out["path"].endswith(".safetensors")}
+            for lock in (old, new)
+        ]
+        if hashes[0]:
+            yield next(iter(hashes[0])), hashes[0] == hashes[1]
 
 
 def table(rows: list[Row]) -> str:
@@ -123,12 +135,11 @@ def table(rows: list[Row]) -> str:
     return "\n".join("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    rows = {}
     for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+        rows |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return rows
 
 
 if __name__ == "__main__":

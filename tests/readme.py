@@ -40,7 +40,7 @@ def table() -> str:
         entry = summary[model]
         for key in path.split("."):
             entry = entry[key]
-        interval = "" if entry["ci95_test"] is None else f" ± {entry['ci95_test']:.{decimals}f}"
+        interval = "" if entry["ci95_test"] is None or decimals == 0 else f" ± {entry['ci95_test']:.{decimals}f}"
         name = NAMES[model.removeprefix("ood/")]
         lines.append(f"| {name} | {text.format(**summary)} | {entry['mean']:.{decimals}f}{interval} |")
     return "\n".join(lines)

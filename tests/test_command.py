@@ -1,6 +1,7 @@
 """Commands end with their parent, tidy up at SIGTERM, and say in one line what a user can mend."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +33,26 @@ def test_failure_is_one_line():
     with python("raise command.Failure('steps = 0: must be more')") as process:
         assert process.communicate() == ("", "steps = 0: must be more\n")
     assert process.returncode == 1
+
+
+def little_room():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+def test_stage_that_cannot_write_says_how_to_get_its_outputs_back(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    result = subprocess.run(
+        [sys.executable, "-m", "stages.simulate"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=little_room,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("data/regression.csv could not be written: File too large")
+    assert "`git restore metrics plots`" in result.stderr and result.stderr.count("\n") == 1
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_bug_keeps_its_traceback():

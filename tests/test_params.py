@@ -323,16 +323,40 @@ def test_file_that_cannot_be_read(name, tmp_path):
 @pytest.mark.parametrize(
     ("command", "content", "expected"),
     [
-        ("stages.simulate", None, "params.yaml: cannot be read"),
-        ("stages.simulate", "seeds: [", "params.yaml: is not YAML"),
-        ("stages.simulate", written(("bnn", "steps"), "0"), "params.yaml: bnn.steps = 0: "),
+        ("stages.simulate", None, "cannot be read"),
+        ("stages.simulate", "seeds: [", "is not YAML"),
+        ("stages.simulate", written(("bnn", "steps"), "0"), "bnn.steps = 0: "),
         (
             "stages.train --model blr --seed 0",
             yaml.safe_dump(without(("vae", "latents"))),
-            "params.yaml: vae.latents is missing",
+            "vae.latents is missing",
         ),
+        (
+            "stages.train --model ssvae --seed 0",
+            written(("ssvae", "steps"), "many"),
+            "ssvae.steps = ",
+        ),
+        (
+            "stages.evaluate --model bnn --seed 0",
+            written(("bnn", "prior_sd"), ".nan"),
+            "bnn.prior_sd = ",
+        ),
+        ("stages.ood --model vae --seed 0", written(("vae", "hidden"), "1e30"), "vae.hidden = "),
+        (
+            "stages.calibrate",
+            written(("calibration", "bins"), "7"),
+            "calibration.bins = 7: must divide",
+        ),
+        (
+            "stages.drop_labels --seed 0",
+            TEXT.replace("kept:", "kepd:"),
+            "drop_labels.kept is missing",
+        ),
+        ("stages.summarize", written(("summarize", "bootstrap"), "-1"), "summarize.bootstrap = -1: "),
+        ("stages.plot", f"{TEXT}\nplots: 3\n", "plots = 3: unknown key"),
+        ("stages.simulate", written(("seeds",), "[0, 0]"), "seeds = [0, 0]: every seed"),
     ],
-    ids=["no_file", "not_yaml", "wrong_value", "missing"],
+    ids=lambda value: value.split()[0] if value and value.startswith("stages.") else "",
 )
 def test_command_ends_with_one_line(command, content, expected, tmp_path):
     if content is not None:
@@ -346,6 +370,6 @@ def test_command_ends_with_one_line(command, content, expected, tmp_path):
     )
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr.startswith(expected)
+    assert result.stderr.startswith(f"params.yaml: {expected}")
     assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
     assert not (tmp_path / "data").exists()

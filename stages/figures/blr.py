@@ -66,7 +66,7 @@ def rank_histograms(path: Path, ranks: dict, calibration) -> None:
                 axis.stairs(counts, edges, fill=True, color=BLUE, alpha=0.6)
                 axis.set(title=f"{site.replace('_', ' ')}, {guide.replace('_', ' ')}", yticks=[])
                 axis.set_xlabel(f"rank of the truth among {calibration.draws} draws", fontsize=9)
-        axes[0][0].legend(fontsize=8)
+        axes[0][0].legend(fontsize=8, loc="lower center", frameon=True, framealpha=0.9)
 
 
 def correlation(path: Path, draws: dict, exact: NormalInverseGamma, guide: str) -> None:

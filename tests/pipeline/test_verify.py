@@ -1,0 +1,52 @@
+"""`make verify` on a small pipeline: a clean rerun finds the same numbers, a planted change is found out."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from stages import quick
+from tests.pipeline.conftest import Clone
+from tests.tiny import ROOT
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture
+def committed(clone, tmp_path) -> Clone:
+    """A copy of the clone with one seed."""
+    folder = tmp_path / "committed"
+    shutil.copytree(clone.folder, folder, ignore=shutil.ignore_patterns(".git", "cache", "__pycache__"))
+    shutil.copy(ROOT / "tolerances.yaml", folder)
+    copied = Clone(folder)
+    copied.change(seeds=[0])
+    for path in folder.glob("metrics/**/[1-9].json"):
+        path.unlink()
+    return copied
+
+
+def verify(clone: Clone) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stages.verify", "--model", "blr"]
+    return subprocess.run(
+        command, cwd=clone.folder, env=quick.environment(), capture_output=True, text=True, timeout=500
+    )
+
+
+def test_rerun_finds_the_same_numbers(committed):
+    result = verify(committed)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "posteriors/blr/0/weights.safetensors: the same bytes" in result.stdout
+    assert "<-- too far" not in result.stdout
+
+
+def test_one_changed_constant_is_found_out(committed):
+    """The 90% interval becomes one of 70%."""
+    path = committed.folder / "stages/evaluation/regression.py"
+    assert path.read_text().count("0.05") == 1
+    path.write_text(path.read_text().replace("0.05", "0.25"))
+    result = verify(committed)
+    assert result.returncode == 1
+    [line] = [line for line in result.stdout.splitlines() if "<-- too far" in line]
+    assert line.startswith("blr/0.coverage_90 ")
+    assert result.stderr.splitlines()[-1].startswith("1 of ")
