@@ -40,8 +40,10 @@ def test_joint_density_is_the_product_over_data_sets(guide_name):
             for alone, together in zip(guide_alone.parameters(), guide.parameters(), strict=True):
                 alone.copy_(together[i, 0])
         drawn = {name: q.nodes[name]["value"][i, 0] for name in q.stochastic_nodes if name != "data_sets"}
-        # sites of AutoMultivariateNormal are functions of one auxiliary draw, which suffices
-        auxiliary = {name: value for name, value in drawn.items() if name.startswith("_")} or drawn
+        # AutoMultivariateNormal computes its sites from one auxiliary draw, which it names after where it stands
+        q_alone = poutine.trace(guide_alone).get_trace(x[i], y[i])
+        own_names = dict(zip(q_alone.stochastic_nodes, drawn, strict=True))
+        auxiliary = {own: drawn[name] for own, name in own_names.items() if own.startswith("_")} or drawn
         log_q += poutine.trace(poutine.condition(guide_alone, auxiliary)).get_trace(x[i], y[i]).log_prob_sum()
         log_p += poutine.trace(poutine.condition(model_alone, drawn)).get_trace(x[i], y[i]).log_prob_sum()
     torch.testing.assert_close(q.log_prob_sum(), log_q)
