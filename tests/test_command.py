@@ -62,7 +62,11 @@ def test_bug_keeps_its_traceback():
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_let_it_tidy_up(number, status):
-    with python(f"print('up', flush=True)\n    {TIDY}") as process:
+    def as_in_a_terminal():  # a shell has commands in the background ignore SIGINT, and so do all that they start
+        signal.signal(number, signal.SIG_DFL)
+
+    ready = python(f"print('up', flush=True)\n    {TIDY}", preexec_fn=as_in_a_terminal)
+    with ready as process:
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
         assert process.communicate(timeout=20) == ("tidied\n", "")
