@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and hold what was put into them."""
 
+import contextlib
 import json
 import math
 import os
@@ -50,19 +51,24 @@ WRITERS = {
 }
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def little_room():
-    """No file can grow past 10 kB: a write that the system refuses half-way, as on a full disk."""
+    """No file can grow past 10 kB: a write that the system refuses half-way, as on a full disk.
+
+    It binds the whole process, so it lasts no longer than the write: pytest prints into a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
-def test_no_room_leaves_the_old_file_and_says_how_to_get_others_back(write, path, little_room):
+def test_no_room_leaves_the_old_file_and_says_how_to_get_others_back(write, path):
     path.write_text("old")
-    with pytest.raises(artifacts.NotWrittenError) as error:
+    with pytest.raises(artifacts.NotWrittenError) as error, little_room():
         write(path)
     message = str(error.value)
     assert message.startswith(f"{path} could not be written: ") and "\n" not in message
