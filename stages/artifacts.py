@@ -28,11 +28,13 @@ class NotWrittenError(Failure):
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; move the file written there into place if nothing went wrong.
 
+    The name is always the same: what a killed process left there, the next one overwrites.
+
     Raises:
         NotWrittenError: if the disk is full, the folder read-only and the like.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -5,6 +5,9 @@ import json
 import math
 import os
 import resource
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -40,6 +43,23 @@ def test_what_goes_right_replaces_the_old_file(path):
     with artifacts.replacing(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_taken_away(path):
+    """Nothing can tidy up behind SIGKILL but the next one to write the same file."""
+    command = f"""
+import os, signal
+from stages import artifacts
+with artifacts.replacing({str(path)!r}) as temporary:
+    temporary.write_text("half of the n")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", command]).returncode == -signal.SIGKILL
+    assert len(list(path.parent.iterdir())) == 1
+    with artifacts.replacing(path) as temporary:
+        temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
 

@@ -14,9 +14,9 @@ from stages import params, quick
 from tests.pipeline.conftest import TINY, Clone
 
 pytestmark = pytest.mark.pipeline
-LONGER = {"checkpoint_seconds": 0, "seeds": [0]} | {
-    name: {"steps": 60} for name in params.TRAINED
-}  # a checkpoint at every step
+LONGER = {"checkpoint_seconds": 0, "seeds": [0]} | {  # a checkpoint at every step
+    name: {"steps": 400 if name == "blr" else 60} for name in params.TRAINED
+}  # more than half a second of each
 
 ANEW = ("dvc", "repro", "--single-item", "--force", "--no-run-cache")  # even if the same was run before
 
@@ -32,10 +32,10 @@ def whole(tmp_path_factory) -> Clone:
 
 @pytest.fixture(scope="module")
 def disturbed(whole, tmp_path_factory) -> Clone:
-    """The same, not trained yet."""
+    """The same, not trained yet: what comes before the trainings is there."""
     clone = Clone(tmp_path_factory.mktemp("disturbed"))
     quick.copy(clone.folder, quick.merged(TINY, LONGER))
-    clone.run("dvc", "repro", "simulate", "drop_labels@0")
+    clone.run("dvc", "repro", "simulate", "download", "drop_labels@0")
     return clone
 
 
