@@ -2,6 +2,7 @@
 #   make repro   everything, from data to plots          make quick   the same on a slice, in .quick/, 3 minutes
 #   make test    lint and tests                          make gate    is the committed dvc.lock current?
 #   make verify  everything again in a clean copy, and every metric held against the committed one
+#   make bench   how fast, beside other libraries and hand-written code
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ READY := $(VENV)/.installed
 # stage commands say `python`: the environment's comes first on PATH, many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify test lint format gate pins
+.PHONY: setup repro quick verify bench test lint format gate pins
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -27,6 +28,11 @@ quick: setup
 
 verify: setup
 	python -m stages.verify
+
+# what it compares with comes on top of the environment
+bench: setup
+	python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+	python -m benchmarks
 
 test: lint
 	python -m pytest

@@ -46,6 +46,7 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0, le=10)]  # Adam's, at its peak
     schedule: Literal["constant", "cosine", "one_cycle"]  # of the learning rate
     validate_every: Count  # steps between two rows of elbo.csv
+    compile: bool  # trace the gradient step once and compile it
 
 
 def _distinct(seeds: list[int]) -> list[int]:

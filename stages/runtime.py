@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -62,6 +63,7 @@ def identity(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **_versions()},
+        "compiler": _compiler(),
         "params": dict(params),
         "data_sha256": _sha256(file for path in map(Path, data) for file in _files(path)),
         "code_sha256": _code(),
@@ -100,6 +102,15 @@ def peak_memory_mb() -> float:
 
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in RECORDED_PACKAGES}
+
+
+def _compiler() -> str | None:
+    """The C++ compiler of traced steps, in its own words; None if there is none."""
+    try:
+        found = subprocess.run([os.environ.get("CXX", "g++"), "--version"], capture_output=True, text=True)
+    except OSError:
+        return None
+    return found.stdout.partition("\n")[0]
 
 
 def _code() -> dict[str, str]:

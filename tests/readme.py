@@ -46,6 +46,40 @@ def table() -> str:
     return "\n".join(lines)
 
 
+SPEED = [  # path in benchmarks/results.json, what to call it
+    ("svi_step.{model}.contestants.ours.median_ms", "this loop, ms"),
+    ("svi_step.{model}.ours_over_handwritten", "÷ hand-written PyTorch"),
+    ("svi_step.{model}.tutorial_over_ours", "Pyro as documented ÷ this"),
+    ("svi_step.{model}.ours_over_numpyro", "÷ NumPyro, jitted"),
+    ("svi_step.{model}.bayesian_torch_over_ours", "bayesian-torch ÷ this"),
+    ("svi_step.{model}.ours_over_floor", "÷ matrix products alone"),
+]
+STEPS = {
+    "bnn_mlp": "BNN 784-400-400-10",
+    "bnn_lenet": "BNN LeNet",
+    "vae": "VAE 784-400-50",
+    "ssvae": "SS-VAE, no labels",
+}
+
+
+def speed() -> str:
+    """One gradient step of each model as a Markdown table, from benchmarks/results.json."""
+    results = json.loads((ROOT / "benchmarks/results.json").read_text())
+    lines = [
+        "| one gradient step | " + " | ".join(text for _, text in SPEED) + " |",
+        "|---" * (len(SPEED) + 1) + "|",
+    ]
+    for model, name in STEPS.items():
+        values = []
+        for path, _ in SPEED:
+            value = results
+            for key in path.format(model=model).split("."):
+                value = value.get(key, {})
+            values.append("" if value == {} else f"{value:.1f}" if path.endswith("ms") else f"{value:.2f}")
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
 def dag() -> str:
     """The pipeline as a Mermaid flowchart."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
@@ -54,8 +88,10 @@ def dag() -> str:
 
 
 def updated(text: str) -> str:
-    """README's text with both parts as they should be."""
-    text = re.sub(r"(<!-- results:.*?-->\n).*?(\n<!-- end of results -->)", rf"\1{table()}\2", text, flags=re.S)
+    """README's text with these parts as they should be."""
+    for part, content in (("results", table()), ("speed", speed())):
+        marks = rf"(<!-- {part}:.*?-->\n).*?(\n<!-- end of {part} -->)"
+        text = re.sub(marks, rf"\g<1>{content}\g<2>", text, flags=re.S)
     return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
 
 

@@ -70,6 +70,7 @@ def write(folder, content):
 LEAVES = dict(leaves(COMMITTED))
 SECTIONS = list(sections(COMMITTED))
 WRONG = {  # for every kind of value that params.yaml has
+    bool: {"word": "yes", "null": None, "list": [True], "number": 1, "fraction": 0.5},
     int: {"word": "many", "null": None, "list": [1], "yes": True, "nan": math.nan, "huge": 10**30, "fraction": 1.5}
     | {"negative": -1},
     float: {"word": "many", "null": None, "list": [1.0], "yes": True, "nan": math.nan, "huge": 1e300}

@@ -134,7 +134,7 @@ def identity(tmp_path):
 def test_identity_says_what_was_run(identity, tmp_path):
     found = identity(bnn={"steps": 1})
     assert set(found) == {
-        *("seed", "device", "threads", "versions", "params", "data_sha256", "code_sha256"),
+        *("seed", "device", "threads", "versions", "compiler", "params", "data_sha256", "code_sha256"),
     }
     assert found["seed"] == 3
     assert found["device"] == "cpu"
@@ -144,6 +144,17 @@ def test_identity_says_what_was_run(identity, tmp_path):
     assert found["versions"]["torch"] == torch.__version__.split("+")[0]  # less the build
     assert found["versions"].keys() == {"python", *runtime.RECORDED_PACKAGES}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_identity_names_the_compiler(identity, monkeypatch, tmp_path):
+    """Of two compilers' bytes a checkpoint can only be one's."""
+    fake = tmp_path / "c++"
+    fake.write_text("#!/bin/sh\necho 'c++ 99.1'\necho more\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("CXX", str(fake))
+    assert identity()["compiler"] == "c++ 99.1"
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    assert identity()["compiler"] is None
 
 
 def test_identity_changes_with_params_and_data(identity):

@@ -122,7 +122,8 @@ def _pictures(model: ssvae.Model, guide: ssvae.Guide, held_out: datasets.Images)
     classes = torch.arange(ssvae.CLASSES, device=held_out.pixels.device)
     styles = torch.randn(STYLES, model.latents, device=classes.device)
     originals, labels = held_out.pixels[:STYLES], held_out.labels[:STYLES]
-    inferred = guide.q_z(datasets.fixed_binarisation(originals), labels).loc
+    features = guide.classifier.features(datasets.fixed_binarisation(originals))
+    inferred = guide.q_z(features, labels).loc
     return {
         "styles": torch.sigmoid(model.decode(styles, classes.unsqueeze(1))),
         "analogies": torch.sigmoid(model.decode(inferred.unsqueeze(1), classes)),

@@ -1,10 +1,11 @@
 """Step 3 for the semi-supervised VAE: MNIST, most labels dropped, the class summed out where it is missing."""
 
 import torch
-from pyro.infer import Trace_ELBO, TraceEnum_ELBO
+from pyro.infer import Trace_ELBO
 from torch import Tensor, nn
 
 from stages.inference import svi
+from stages.inference.enumeration import EnumeratedELBO
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only, ssvae
 
@@ -18,18 +19,18 @@ class Objective(nn.Module):
     def __init__(self, model: ssvae.Model, guide: ssvae.Guide, classifier_weight: float):
         super().__init__()
         label_model, no_latents = labels_only.Model(guide.classifier), labels_only.Guide()
-        self.unlabelled = svi.elbo(TraceEnum_ELBO(max_plate_nesting=1), model, guide)
+        self.unlabelled = svi.elbo(EnumeratedELBO(), model, guide)
         self.labelled = svi.elbo(Trace_ELBO(), model, guide)
         self.labels = svi.elbo(Trace_ELBO(), label_model, no_latents)
         self.classifier_weight = classifier_weight
 
-    def forward(self, unlabelled: tuple, labelled: tuple, kl_weight: float) -> Tensor:
+    def forward(self, unlabelled: tuple, labelled: tuple, kl_weight: Tensor) -> Tensor:
         """The estimate from one batch of each kind, scaled to the whole training set; nats, ().
 
         Args:
             unlabelled: binary pixels (batch, 784), None, and the number of images without a label.
             labelled: binary pixels (batch, 784), labels (batch,), and the number of images with one.
-            kl_weight: of the style's KL term.
+            kl_weight: of the style's KL term, ().
         """
         bound = self.unlabelled(*unlabelled, kl_weight) + self.labelled(*labelled, kl_weight)
         return bound + self.classifier_weight * self.labels(*labelled)
@@ -44,7 +45,7 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     start, steps = params.ssvae.kl_weight_start, params.ssvae.kl_weight_steps
 
     def batch(step: int) -> tuple:
-        kl_weight = max(1.0, start - (start - 1) * step / steps)
+        kl_weight = torch.tensor(max(1.0, start - (start - 1) * step / steps), device=device)
         unlabelled_batch = data.unlabelled_batch(unlabelled(step))
         return unlabelled_batch, data.labelled_batch(labelled(step)), kl_weight
 

@@ -28,6 +28,18 @@ class State:
         self.total = torch.zeros((), device=self.device)  # of the ELBO per datum, since the last row
         self.since = 0  # steps since the last row
 
+    def descend(self, elbo: Tensor) -> None:
+        """Follow the gradients that lie in the parameters.
+
+        Args:
+            elbo: of the step, nats per datum, ().
+        """
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        self.step += 1
+        self.total, self.since = self.total + elbo, self.since + 1
+
     def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors, and facts as JSON types."""
         adam = self.optimizer.state_dict()

@@ -17,7 +17,7 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.inference import posterior
+from stages.inference import gradient, posterior
 from stages.inference.checkpoints import Checkpoint
 from stages.inference.divergence import DivergedError, SiteWatch, bad_parameter
 from stages.inference.state import State, generator_state, set_generator_state
@@ -62,23 +62,15 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
     Raises:
         DivergedError: at the first step whose ELBO is not finite; a checkpoint of the steps before stays.
     """
-    state = State(posterior.tensors(problem.model, problem.guide), problem.objective.parameters(), training)
+    descent = Descent(problem, training, title)
+    state = descent.state
     if checkpoint and (saved := checkpoint.load()):
         state.load(*saved)
         tqdm.write(f"{title}: goes on from the checkpoint at step {state.step}")
     problem.objective.train()
     with tqdm(total=training.steps, initial=state.step, desc=title, unit="step", disable=None) as progress:
         while state.step < training.steps:
-            noise = generator_state(state.device)
-            loss = _loss(problem, state.step)
-            if not math.isfinite(loss.item()):
-                raise DivergedError(f"{title}: {_explain(problem, state, noise, loss.item(), training)}")
-            loss.backward()
-            state.optimizer.step()
-            state.optimizer.zero_grad(set_to_none=True)
-            state.schedule.step()
-            state.step += 1
-            state.total, state.since = state.total - loss.detach() / problem.size, state.since + 1
+            descent.step()
             if state.step % REFRESH == 0:
                 progress.set_postfix(elbo=f"{float(state.total) / state.since:.4g}", refresh=False)
             if state.step % training.validate_every == 0 or state.step == training.steps:
@@ -92,22 +84,46 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
     return pd.DataFrame(state.history, columns=["step", "elbo", "validation"])
 
 
-def _loss(problem: Problem, step: int) -> Tensor:
-    with problem.context():
-        return problem.objective(*problem.batch(step))
+class Descent:
+    """A training between two steps, and the way to take one.
 
+    Args:
+        problem: what to learn, its objective in training mode.
+        training: learning rate and schedule, and whether to trace and compile the step.
+        title: of error messages.
+    """
 
-def _explain(problem: Problem, state: State, noise: Tensor, loss: float, training: Training) -> str:
-    """Run the step again with the same noise, and see where the number comes from."""
-    start = f"step {state.step + 1}: the ELBO is {-loss}: "
-    if bad := bad_parameter(problem.objective):
-        return f"{start}{bad} in the step before; {_remedy(training)}"
-    set_generator_state(state.device, noise)
-    with SiteWatch() as watch, torch.no_grad():
-        _loss(problem, state.step)
-    if watch.observed:
-        return f"{start}{watch.first}; the data hold no such number where they are sound: run `dvc repro --force`"
-    return f"{start}{watch.first or 'no sample site alone is the cause'}; {_remedy(training)}"
+    def __init__(self, problem: Problem, training: Training, title: str = ""):
+        self.problem, self.training, self.title = problem, training, title
+        tensors = posterior.tensors(problem.model, problem.guide)
+        self.state = State(tensors, problem.objective.parameters(), training)
+        way = gradient.Traced if training.compile else gradient.plain
+        self.gradient = way(problem.objective, problem.context)
+
+    def step(self) -> None:
+        """Follow the gradient of the next batch.
+
+        Raises:
+            DivergedError: if the ELBO is not finite; the parameters are those of the step before.
+        """
+        noise = generator_state(self.state.device)
+        loss = self.gradient(*self.problem.batch(self.state.step))
+        if not math.isfinite(loss):
+            raise DivergedError(f"{self.title}: {self._explain(noise, float(loss))}")
+        self.state.descend(-loss / self.problem.size)
+
+    def _explain(self, noise: Tensor, loss: float) -> str:
+        """Run the step again with the same noise, and see where the number comes from."""
+        start = f"step {self.state.step + 1}: the ELBO is {-loss}: "
+        if bad := bad_parameter(self.problem.objective):
+            return f"{start}{bad} in the step before; {_remedy(self.training)}"
+        set_generator_state(self.state.device, noise)
+        with SiteWatch() as watch, torch.no_grad(), self.problem.context():
+            self.problem.objective(*self.problem.batch(self.state.step))
+        if watch.observed:
+            remedy = "the data hold no such number where they are sound: run `dvc repro --force`"
+            return f"{start}{watch.first}; {remedy}"
+        return f"{start}{watch.first or 'no sample site alone is the cause'}; {_remedy(self.training)}"
 
 
 def _remedy(training: Training) -> str:

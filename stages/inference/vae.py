@@ -23,7 +23,7 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     def batch(step: int) -> tuple:
         # while the decoder knows nothing yet, the KL term would switch latent units off for good: it comes in
         # slowly (Bowman et al. 2016; Sønderby et al. 2016)
-        kl_weight = min(1.0, (step + 1) / params.vae.kl_warmup_steps)
+        kl_weight = torch.tensor(min(1.0, (step + 1) / params.vae.kl_warmup_steps), device=device)
         return datasets.binarise(train.pixels[minibatches(step)]), len(train), kl_weight
 
     return svi.Problem(

@@ -53,7 +53,7 @@ class Params(Training):
 
 def one_hot(y: Tensor) -> Tensor:
     """Classes (...,) int64 to indicator vectors (..., 10) float32."""
-    return F.one_hot(y, CLASSES).float()
+    return (y.unsqueeze(-1) == torch.arange(CLASSES, device=y.device)).float()  # F.one_hot reads the numbers
 
 
 class TwoInputs(nn.Module):
@@ -82,7 +82,9 @@ class Model(PyroModule):
         """Pixel logits (..., 784) of styles z (..., latents) in classes y (...), which broadcast."""
         return self.output(self.hidden(z, one_hot(y)))
 
-    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float = 1.0) -> None:
+    def forward(
+        self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float | Tensor = 1.0
+    ) -> None:
         """Run the story for a batch.
 
         Args:
@@ -107,20 +109,22 @@ class Guide(PyroModule):
         self.hidden = TwoInputs(params.classifier_hidden, CLASSES, params.hidden)
         self.output = nn.Linear(params.hidden, 2 * params.latents)
 
-    def q_z(self, x: Tensor, y: Tensor) -> dist.Distribution:
-        """q(z | x, y): a normal with batch shape (..., latents)."""
-        features = self.classifier.features(x)
+    def q_z(self, features: Tensor, y: Tensor) -> dist.Distribution:
+        """q(z | x, y) from the features of x: a normal with batch shape (..., latents)."""
         loc, rho = self.output(self.hidden(features, one_hot(y))).chunk(2, dim=-1)
         return dist.Normal(loc, F.softplus(rho) + 1e-4)  # the floor keeps log q finite
 
-    def forward(self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float = 1.0) -> None:
+    def forward(
+        self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float | Tensor = 1.0
+    ) -> None:
         """Draw the latent sites for a batch; the arguments are those of the model."""
+        features = self.classifier.features(x)
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
             if y is None:
-                q_y = dist.Categorical(logits=self.classifier(x))
+                q_y = dist.Categorical(logits=self.classifier.head(features))
                 y = pyro.sample("y", q_y, infer={"enumerate": "parallel"})
             with poutine.scale(scale=kl_weight):
-                pyro.sample("z", self.q_z(x, y).to_event(1))
+                pyro.sample("z", self.q_z(features, y).to_event(1))
 
 
 def build(params: Params) -> tuple[Model, Guide]:

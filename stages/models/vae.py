@@ -59,7 +59,7 @@ class Model(PyroModule):
             nn.Linear(params.hidden, PIXELS),
         )
 
-    def forward(self, x: Tensor, size: int | None = None, kl_weight: float = 1.0) -> None:
+    def forward(self, x: Tensor, size: int | None = None, kl_weight: float | Tensor = 1.0) -> None:
         """Run the story for a batch.
 
         Args:
@@ -89,7 +89,7 @@ class Guide(PyroModule):
         loc, rho = self.encoder(x).chunk(2, dim=-1)
         return dist.Normal(loc, F.softplus(rho) + 1e-4)  # the floor keeps log q finite
 
-    def forward(self, x: Tensor, size: int | None = None, kl_weight: float = 1.0) -> None:
+    def forward(self, x: Tensor, size: int | None = None, kl_weight: float | Tensor = 1.0) -> None:
         """Draw z for a batch; the arguments are those of the model."""
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))), poutine.scale(scale=kl_weight):
             pyro.sample("z", self.q(x).to_event(1))

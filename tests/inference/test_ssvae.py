@@ -5,10 +5,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from pyro.infer import TraceEnum_ELBO
 from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 from stages.evaluation.ssvae import unlabelled_elbo
+from stages.inference import svi
 from stages.models.ssvae import CLASSES
 from tests import tiny
 from tests.inference.fixed_noise import FixedNoise
@@ -38,7 +40,7 @@ def certain_of(label, classifier):
 
 def labelled_bound(model, guide, y, noise, kl_weight=1.0):
     """log p(x, y | z) + kl_weight * (log p(z) - log q(z | x, y)) at z = loc + scale * noise; (batch,)."""
-    q = guide.q_z(BINARY, y)
+    q = guide.q_z(guide.classifier.features(BINARY), y)
     z = q.loc + q.scale * noise
     log_p_x = Bernoulli(logits=model.decode(z, y)).log_prob(BINARY).sum(-1)
     log_p_z = Normal(0.0, 1.0).log_prob(z).sum(-1)
@@ -64,6 +66,24 @@ def test_enumerated_bound_is_the_sum_over_classes(made, kl_weight):
         loss = made.objective.unlabelled(BINARY, None, BATCH, kl_weight)
     expected = sum_over_classes(made.model, made.guide, noise, kl_weight).sum()
     assert -loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kl_weight", [1.0, 2.5])
+def test_enumerated_bound_is_that_of_pyro(made, kl_weight):
+    """Value and gradients, against `TraceEnum_ELBO`, which knows models of any structure."""
+    noise = torch.randn(CLASSES, BATCH, made.model.latents)
+    pyros = svi.elbo(TraceEnum_ELBO(max_plate_nesting=1), made.model, made.guide)
+    losses, gradients = [], []
+    for bound in (made.objective.unlabelled, pyros):
+        made.objective.zero_grad()
+        with FixedNoise(noise):
+            loss = bound(BINARY, None, 1000, kl_weight)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append([parameter.grad.clone() for parameter in bound.parameters()])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("kl_weight", [1.0, 2.5])

@@ -1,0 +1,1 @@
+"""How fast the pipeline is, beside what else there is: `make bench`."""

@@ -1,0 +1,69 @@
+"""Where the time of one gradient step goes, in plain Pyro and traced: the tables of docs/speed.md.
+
+For the models as params.yaml trains them, on their own data.
+"""
+
+import argparse
+from importlib import import_module
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from stages import command, params, runtime
+from stages.inference import svi
+
+STEPS = 20
+KINDS = {  # beginnings of operators' names; what fits none is counted as elementwise work
+    "matrix products, convolutions": (
+        "aten::mm",
+        "aten::addmm",
+        "aten::bmm",
+        "aten::mkldnn_conv",
+        "aten::convolution",
+    ),
+    "random numbers": ("aten::normal", "aten::bernoulli", "aten::rand", "aten::uniform", "aten::native_dropout"),
+    "pooling": ("aten::max_pool2d",),
+    "Adam": ("aten::_fused_adam", "Optimizer"),
+    "Python between operators": ("## Call", "AOTDispatcher"),
+}
+
+
+def main() -> None:
+    """Profile one model's step in both ways."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
+    parser.add_argument("--model", choices=("bnn", "vae", "ssvae", "labels_only"), required=True)
+    args = parser.parse_args()
+    settings = params.load()
+    device = runtime.prepare("cpu", 0)
+    inference = import_module(f"stages.inference.{args.model}")
+    columns = {}
+    for name, traced in (("plain Pyro", False), ("traced", True)):
+        problem = inference.problem(settings, 0, device)
+        problem.objective.train()
+        training = getattr(settings, args.model).model_copy(update={"compile": traced})
+        columns[name] = shares(svi.Descent(problem, training))
+    print(f"{args.model}, ms per step".ljust(34) + "".join(name.rjust(12) for name in columns))
+    for kind in (*KINDS, "elementwise and the rest"):
+        print(kind.ljust(34) + "".join(f"{column.get(kind, 0.0):12.2f}" for column in columns.values()))
+    print("all".ljust(34) + "".join(f"{sum(column.values()):12.2f}" for column in columns.values()))
+
+
+def shares(descent: svi.Descent) -> dict[str, float]:
+    """Milliseconds per step of each kind of work, by the profiler, whose own cost is in it."""
+    for _ in range(STEPS):
+        descent.step()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        for _ in range(STEPS):
+            descent.step()
+    times: dict[str, float] = {}
+    for event in found.key_averages():
+        kind = next(
+            (kind for kind, names in KINDS.items() if event.key.startswith(names)), "elementwise and the rest"
+        )
+        times[kind] = times.get(kind, 0.0) + event.self_cpu_time_total / STEPS / 1e3
+    return times
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    command.run(main)

@@ -1,0 +1,130 @@
+"""The gradient of a problem's objective, as Pyro computes it or replayed without Pyro.
+
+A model in Pyro says each time anew what it is: handlers, messages, distributions, shapes. That is worth its price
+while one writes and tests a model, and none of it changes from one step of a training to the next. So a training
+may trace the first step, down to tensor operations, forward and backward together, and replay those: compiled
+where there is a C++ compiler, one after the other where there is none. What it computes stays the same.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from unittest import mock
+
+import torch
+from pyro.infer import trace_elbo, trace_mean_field_elbo, traceenum_elbo
+from torch import Tensor, fx, nn
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+from tqdm import tqdm
+
+from stages.inference.state import generator_state, set_generator_state
+
+Context = Callable[[], AbstractContextManager]
+Gradient = Callable[..., Tensor]  # batch -> the objective's value, detached; leaves gradients in the parameters
+
+
+def plain(objective: nn.Module, context: Context) -> Gradient:
+    """Run Pyro, then autograd, in every step."""
+
+    def gradient(*batch) -> Tensor:
+        with context():
+            value = objective(*batch)
+        value.backward()
+        return value.detach()
+
+    return gradient
+
+
+class Traced:
+    """Trace the first step and replay it.
+
+    Tensors in a batch may change from step to step, their shapes and all else may not.
+
+    Args:
+        objective: batch -> value, ().
+        context: the effect handler around each evaluation.
+    """
+
+    def __init__(self, objective: nn.Module, context: Context):
+        self.objective, self.context = objective, context
+        self.names, self.parameters = zip(*objective.named_parameters(), strict=True)
+        self.program: Callable[..., list[Tensor]] | None = None
+        self.form = None
+
+    @torch.no_grad()
+    def __call__(self, *batch) -> Tensor:
+        """The value of the objective; gradients are left in the parameters."""
+        leaves, structure = pytree.tree_flatten(batch)
+        inputs = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        form = structure, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        if self.program is None:
+            self.form = form
+            self.program = compiled(self.trace(leaves, structure, inputs), [*self.parameters, *inputs])
+        if form != self.form:
+            raise ValueError(f"a batch of the form {form} cannot replay one of the form {self.form}")
+        value, *gradients = self.program(*self.parameters, *inputs)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        return value
+
+    def trace(self, leaves: list, structure, inputs: list[Tensor]) -> fx.GraphModule:
+        """All tensor operations of one step, as a function of parameters and inputs.
+
+        Operations on whose results neither value nor gradients depend are left out: the draws of weights that
+        local reparameterisation never uses, their prior densities.
+        """
+
+        def step(*tensors: Tensor) -> list[Tensor]:
+            parameters = [tensor.detach().requires_grad_() for tensor in tensors[: len(self.names)]]
+            given = iter(tensors[len(self.names) :])
+            batch = [next(given) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            named = dict(zip(self.names, parameters, strict=True))
+            with torch.enable_grad(), numbers_unread(), self.context():
+                # with `tie_weights` it would not find back to the parameters of a module that has two owners
+                arguments = tuple(pytree.tree_unflatten(batch, structure))
+                value = functional_call(self.objective, named, arguments, tie_weights=False)
+                gradients = torch.autograd.grad(value, parameters)
+            return [value.detach(), *gradients]
+
+        device = self.parameters[0].device
+        noise = generator_state(device)  # tracing runs the step once: its draws do not count
+        graph = make_fx(step)(*self.parameters, *inputs)
+        set_generator_state(device, noise)
+        graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
+        graph.recompile()
+        return graph
+
+
+@contextmanager
+def numbers_unread() -> Iterator[None]:
+    """Keep Pyro's ELBOs from reading the loss as a number: a trace knows none, and a GPU would have to wait."""
+    with ExitStack() as stack:
+        for module in (trace_elbo, trace_mean_field_elbo, traceenum_elbo):
+            for name, instead in (("torch_item", _detached), ("warn_if_nan", _unchanged)):
+                if hasattr(module, name):
+                    stack.enter_context(mock.patch.object(module, name, instead))
+        yield
+
+
+def _detached(value):
+    return value.detach() if isinstance(value, Tensor) else value
+
+
+def _unchanged(value, *_args, **_options):
+    return value
+
+
+def compiled(graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., list[Tensor]]:
+    """Compile a trace; where that is impossible, say why and return it as it is, slower and right.
+
+    Random numbers are drawn as PyTorch draws them without compilation, so that both give the same course.
+    """
+    # on a machine without a GPU it would say that there is none
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    try:
+        return torch._inductor.compile(graph, inputs, options={"fallback_random": True})
+    except RuntimeError as error:
+        tqdm.write(f"not compiled, which costs time and nothing else: {str(error).splitlines()[0]}")
+        return graph

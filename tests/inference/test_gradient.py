@@ -1,0 +1,148 @@
+"""A traced step computes what Pyro computes, from the same random numbers; so does a compiled one."""
+
+import math
+from contextlib import contextmanager
+
+import pytest
+import torch
+from pyro.poutine.messenger import Messenger
+from torch.distributions import Independent, Normal
+
+from stages.inference import gradient, svi
+from stages.inference.local_reparameterization import LocalReparameterization
+from tests import tiny
+from tests.inference.test_svi import training
+
+STEPS = 3
+
+
+class UndrawnWeights(Messenger):
+    """Give the guide's normals their mean without a draw.
+
+    A trace leaves draws out that nothing depends on, weights under local reparameterisation; this leaves them out
+    of Pyro's own way too, so that both draw the same noise.
+    """
+
+    def _pyro_sample(self, message):
+        fn = message["fn"]
+        if message["value"] is None and isinstance(fn, Independent) and isinstance(fn.base_dist, Normal):
+            message["value"] = fn.base_dist.loc + 0.0
+
+
+@contextmanager
+def undrawn():
+    with UndrawnWeights(), LocalReparameterization():
+        yield
+
+
+def gradients(made, way, steps=STEPS):
+    """Values and gradients at the first few batches, each from the same noise."""
+    context = undrawn if made.context is LocalReparameterization else made.context
+    run, found = way(made.objective, context), []
+    made.objective.train()
+    torch.manual_seed(3)
+    for step in range(steps):
+        value = run(*made.batch(step))
+        found.append([value, *(parameter.grad for parameter in made.objective.parameters())])
+        for parameter in made.objective.parameters():
+            parameter.grad = None
+    return found
+
+
+def assert_equal(found, wanted, tolerance):
+    assert len(found) == len(wanted) == STEPS
+    for ours, theirs in zip(found, wanted, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            scale = float(b.abs().max())
+            assert float((a - b).abs().max()) <= tolerance * scale + 1e-12
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    monkeypatch.setattr(gradient, "compiled", lambda graph, inputs: graph)
+
+
+@pytest.mark.parametrize(("name", "section"), tiny.VARIANTS.values(), ids=tiny.VARIANTS)
+def test_traced_step_is_the_step_of_pyro(problem, uncompiled, name, section):
+    plain = gradients(problem(name, **section), gradient.plain)
+    assert_equal(gradients(problem(name, **section), gradient.Traced), plain, tolerance=1e-5)
+    if section.get("inference") != "map" and name != "blr":
+        assert not torch.equal(plain[0][0], plain[1][0])  # the noise does change
+
+
+@pytest.mark.parametrize(("name", "section"), [("vae", {}), ("bnn", {"network": "mlp"})])
+def test_compiled_step_is_the_step_of_pyro(problem, name, section):
+    plain = gradients(problem(name, **section), gradient.plain)
+    assert_equal(gradients(problem(name, **section), gradient.Traced), plain, tolerance=1e-4)
+
+
+def test_weights_that_local_reparameterisation_never_uses_are_not_drawn(problem, uncompiled):
+    """What is drawn are pre-activations; in Pyro's own way it is they and the weights."""
+    made = problem("bnn", network="mlp")
+    traced = gradient.Traced(made.objective, made.context)
+    batch = made.batch(0)
+    traced(*batch)
+    shapes = {
+        tuple(node.meta["tensor_meta"].shape if "tensor_meta" in node.meta else node.meta["val"].shape)
+        for node in traced.program.graph.nodes
+        if "rand" in str(node.target) or "normal" in str(node.target)
+    }
+    size = len(batch[0])
+    assert shapes == {(size, 400), (size, 10)}
+
+
+def test_tracing_draws_no_random_numbers(problem, uncompiled):
+    made = problem("vae")
+    torch.manual_seed(3)
+    batch = made.batch(0)
+    gradient.Traced(made.objective, made.context)(*batch)
+    after = torch.get_rng_state()
+    torch.manual_seed(3)
+    made.objective(*made.batch(0))
+    assert torch.equal(torch.get_rng_state(), after)
+
+
+@pytest.mark.parametrize("name", ["bnn", "vae", "ssvae"])
+def test_tracing_leaves_the_parameters_where_they_were(problem, uncompiled, name):
+    made = problem(name)
+    before = list(made.objective.parameters())
+    gradient.Traced(made.objective, made.context)(*made.batch(0))
+    after = list(made.objective.parameters())
+    assert len(before) == len(after)
+    assert all(a is b for a, b in zip(before, after, strict=True))
+
+
+def test_batch_of_another_form_is_refused(problem, uncompiled):
+    """What is no tensor is a constant of the trace: to replay another one would be silently wrong."""
+    made = problem("vae")
+    x, size, kl_weight = made.batch(0)
+    run = gradient.Traced(made.objective, made.context)
+    run(x, size, kl_weight)
+    for other in ((x[:-1], size, kl_weight), (x, size + 1, kl_weight), (x, size)):
+        with pytest.raises(ValueError, match="cannot replay"):
+            run(*other)
+
+
+def test_no_compiler_is_said_once_and_changes_nothing(problem, monkeypatch, tmp_path, capfd):
+    """A broken compiler is like none."""
+    plain = gradients(problem("vae"), gradient.plain)
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("there-is-no-such-compiler",))
+    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    assert_equal(gradients(problem("vae"), gradient.Traced), plain, tolerance=1e-5)
+    [line] = [line for line in capfd.readouterr().out.splitlines() if "not compiled" in line]
+    assert "there-is-no-such-compiler" in line
+
+
+@pytest.mark.parametrize("name", ["bnn", "ssvae"])
+def test_training_by_trace_is_training(problem, uncompiled, name):
+    """From the same start both ways lower the same loss, by as much."""
+    histories = []
+    for compile in (False, True):
+        made = problem(name)
+        torch.manual_seed(1)
+        settings = training(steps=60, learning_rate=1e-3, validate_every=20, compile=compile)
+        histories.append(svi.fit(made, settings, name).elbo)
+    by_pyro, by_trace = histories
+    assert by_trace.iloc[-1] > by_trace.iloc[0]
+    assert math.isclose(by_trace.iloc[-1], by_pyro.iloc[-1], rel_tol=0.05)
