@@ -32,12 +32,9 @@ def contestants(network: str, batches: Sequence[tuple[Tensor, Tensor]], training
     """
     build = bnn.NETWORKS[network]
     weights = build().state_dict()
-    plain, compiled = HandWritten(build(), weights), HandWritten(build(), weights)
-    hand_written = torch_contestants.hand_written
     rows = [
         ours(build(), weights, batches, training),
-        hand_written("hand-written, eager", plain, plain, batches),
-        hand_written("hand-written, compiled", compiled, torch.compile(compiled), batches),
+        *torch_contestants.hand_written_both(lambda: HandWritten(build(), weights), batches),
         tutorial(build(), weights, batches),
     ]
     if network == "mlp":

@@ -7,13 +7,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpyro
-from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
+from numpyro.infer import SVI, TraceMeanField_ELBO
 from torch import Tensor
 
 from benchmarks.contest import Contestant
 from benchmarks.torch_contestants import RATE
-
-__all__ = ["Trace_ELBO", "contestant"]
 
 
 def contestant(

@@ -49,12 +49,9 @@ def contestants(batches: Sequence[Tensor], training: Training) -> list[Contestan
     """
     weights = [part.state_dict() for part in networks()]
     inputs = [(x,) for x in batches]
-    plain, compiled = HandWritten(weights), HandWritten(weights)
-    hand_written = torch_contestants.hand_written
     return [
         ours(weights, inputs, training),
-        hand_written("hand-written, eager", plain, plain, inputs),
-        hand_written("hand-written, compiled", compiled, torch.compile(compiled), inputs),
+        *torch_contestants.hand_written_both(lambda: HandWritten(weights), inputs),
         tutorial(weights, inputs),
         numpyro(weights, batches),
         torch_contestants.floor(floor()),
@@ -184,8 +181,8 @@ def numpyro(weights: list[dict], batches: Sequence[Tensor]) -> Contestant:
         with weighted(log_q):
             numpyro.sample("z", q_z(x, w[1]))
 
-    elbo = numpyro_contestants.Trace_ELBO()
-    return numpyro_contestants.contestant(model, guide, weights, [(x,) for x in batches], BATCH, elbo)
+    inputs = [(x,) for x in batches]
+    return numpyro_contestants.contestant(model, guide, weights, inputs, BATCH, numpyro.infer.Trace_ELBO())
 
 
 def floor() -> list[Callable[[], None]]:

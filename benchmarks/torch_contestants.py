@@ -49,6 +49,15 @@ def hand_written(
     return Contestant(name, evaluate, run)
 
 
+def hand_written_both(build: Callable[[], nn.Module], batches: Sequence[tuple]) -> list[Contestant]:
+    """A module whose `forward` is its loss, as it is and compiled."""
+    plain, compiled = build(), build()
+    return [
+        hand_written("hand-written, eager", plain, plain, batches),
+        hand_written("hand-written, compiled", compiled, torch.compile(compiled), batches),
+    ]
+
+
 def ours(
     model,
     guide,

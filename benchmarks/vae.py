@@ -1,6 +1,6 @@
 """The VAE of Pyro's example, 784-400-50 with a softplus layer, on binarised Fashion-MNIST."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyro
 import pyro.distributions as dist
@@ -36,15 +36,12 @@ def contestants(batches: Sequence[Tensor], training: Training) -> list[Contestan
     """
     weights = {"encoder": encoder().state_dict(), "decoder": decoder().state_dict()}
     inputs = [(x,) for x in batches]
-    plain, compiled = HandWritten(weights), HandWritten(weights)
-    hand_written = torch_contestants.hand_written
     return [
         ours(weights, inputs, training),
-        hand_written("hand-written, eager", plain, plain, inputs),
-        hand_written("hand-written, compiled", compiled, torch.compile(compiled), inputs),
+        *torch_contestants.hand_written_both(lambda: HandWritten(weights), inputs),
         tutorial(weights, inputs),
         numpyro(weights, batches),
-        Floor(batches).contestant(),
+        torch_contestants.floor(floor()),
     ]
 
 
@@ -159,17 +156,7 @@ def numpyro(weights: dict, batches: Sequence[Tensor]) -> Contestant:
     return numpyro_contestants.contestant(model, guide, weights, [(x,) for x in batches], BATCH)
 
 
-class Floor:
-    """The matrix products of a step alone, forward and backward, into memory that is there already."""
-
-    def __init__(self, batches: Sequence[Tensor]):
-        self.x = batches[0]
-        sizes = [(PIXELS, HIDDEN), (HIDDEN, 2 * LATENTS), (LATENTS, HIDDEN), (HIDDEN, PIXELS)]
-        self.layers = [
-            torch_contestants.Products(BATCH, inputs, outputs, need_input_gradient=index > 0)
-            for index, (inputs, outputs) in enumerate(sizes)
-        ]
-
-    def contestant(self) -> Contestant:
-        """It has no loss."""
-        return torch_contestants.floor([layer.run for layer in self.layers])
+def floor() -> list[Callable[[], None]]:
+    """Products of the step."""
+    sizes = [(PIXELS, HIDDEN), (HIDDEN, 2 * LATENTS), (LATENTS, HIDDEN), (HIDDEN, PIXELS)]
+    return [torch_contestants.Products(BATCH, *size, index > 0).run for index, size in enumerate(sizes)]
