@@ -22,13 +22,16 @@ BATCH, SIZE = 128, 50_000
 INITIAL_SD = 0.02
 
 
-def contestants(network: str, batches: Sequence[tuple[Tensor, Tensor]], training: Training) -> list[Contestant]:
-    """All ways to take the step; each starts from the same weights.
+def contestants(
+    batches: Sequence[tuple[Tensor, Tensor]], training: Training, torch_alone: bool, network: str
+) -> list[Contestant]:
+    """Ways to take the step; each starts from the same weights.
 
     Args:
-        network: `mlp` or `lenet`.
         batches: images (128, 784) in [0, 1] and labels (128,).
         training: of our loop.
+        torch_alone: only those in PyTorch and Pyro, which run on any device.
+        network: `mlp` or `lenet`.
     """
     build = bnn.NETWORKS[network]
     weights = build().state_dict()
@@ -37,6 +40,8 @@ def contestants(network: str, batches: Sequence[tuple[Tensor, Tensor]], training
         *torch_contestants.hand_written_both(lambda: HandWritten(build(), weights), batches),
         tutorial(build(), weights, batches),
     ]
+    if torch_alone:
+        return rows
     if network == "mlp":
         return [*rows, numpyro(weights, batches), torch_contestants.floor(mlp_floor())]
     return [*rows, bayesian_torch(build(), weights, batches), torch_contestants.floor(lenet_floor())]

@@ -1,23 +1,27 @@
-"""The posterior predictive of the LeNet, 100 samples x 10,000 images, against the best plain loop."""
+"""The posterior predictive of the LeNet for 10,000 images, against the best plain loop."""
+
+import argparse
+import subprocess
+import sys
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from benchmarks.bnn import INITIAL_SD
 from benchmarks.contest import Contestant, race, ratio
-from stages import datasets, runtime
+from stages import command, datasets, params, runtime
 from stages.evaluation.predictive import class_probabilities
 from stages.models import bnn
 
-SAMPLES = 100
+SAMPLES, ROUNDS = 25, 4  # posterior samples in a round of the race, and its rounds
+FEW, MANY = 10, 100  # posterior samples whose peak memory is compared
 
 
 def row(settings, steps: int, rounds: int) -> dict:
-    """Milliseconds per posterior sample of all images; `peak_memory_mb` is that of the whole process."""
-    pixels = datasets.load("mnist", "test", settings.images).pixels
-    network = bnn.NETWORKS["lenet"]()
-    sites = {f"network.{name}": value.detach().clone() for name, value in network.named_parameters()}
-    guide, model = bnn.MeanFieldGuide(sites, INITIAL_SD), bnn.Model(bnn.NETWORKS["lenet"](), 1.0)
+    """Milliseconds per posterior sample of all images, and the peak memory of processes that draw few and many."""
+    pixels = images(settings)
+    network, model, guide = posterior()
     found = {}
 
     def ours(samples: int) -> None:
@@ -28,12 +32,7 @@ def row(settings, steps: int, rounds: int) -> dict:
         images = datasets.unit_interval(pixels)
         total = torch.zeros(len(images), 10)
         for _ in range(samples):
-            weights = {
-                name: guide.loc[name.replace(".", "_")]
-                + F.softplus(guide.rho[name.replace(".", "_")]) * torch.randn_like(value)
-                for name, value in sites.items()
-            }
-            state = {name.removeprefix("network."): value for name, value in weights.items()}
+            state = {name: drawn(guide, name, value) for name, value in network.named_parameters()}
             for start in range(0, len(images), 1000):
                 batch = images[start : start + 1000]
                 logits = torch.func.functional_call(network, state, batch)
@@ -41,13 +40,52 @@ def row(settings, steps: int, rounds: int) -> dict:
         found["plain loop"] = total / samples
 
     no_loss = lambda: float("nan")  # noqa: E731
-    times = race(
-        [Contestant("ours", no_loss, ours), Contestant("plain loop", no_loss, loop)], SAMPLES, rounds=2, warm_up=3
-    )
-    largest = float((found["ours"] - found["plain loop"]).abs().mean())
+    rivals = [Contestant("ours", no_loss, ours), Contestant("plain loop", no_loss, loop)]
+    times = race(rivals, SAMPLES, ROUNDS, warm_up=3)
+    difference = float((found["ours"] - found["plain loop"]).abs().mean())
     return {
         "loop_over_ours": ratio(times, "plain loop", "ours"),
-        "peak_memory_mb": round(runtime.peak_memory_mb(), 1),
-        "mean_difference": round(largest, 5),
+        **{f"peak_memory_mb_{samples}_samples": peak_memory_mb(samples) for samples in (FEW, MANY)},
+        "mean_difference": round(difference, 5),
         "contestants": {name: time.summary() for name, time in times.items()},
     }
+
+
+def images(settings) -> Tensor:
+    """Bytes, (10,000, 784)."""
+    return datasets.load("mnist", "test", settings.images).pixels
+
+
+def posterior() -> tuple[torch.nn.Module, bnn.Model, bnn.MeanFieldGuide]:
+    """An untrained LeNet, and the model and guide made from it."""
+    network = bnn.NETWORKS["lenet"]()
+    sites = {f"network.{name}": value for name, value in network.named_parameters()}
+    return network, bnn.Model(bnn.NETWORKS["lenet"](), 1.0), bnn.MeanFieldGuide(sites, INITIAL_SD)
+
+
+def drawn(guide: bnn.MeanFieldGuide, name: str, value: Tensor) -> Tensor:
+    """One parameter of a network from the posterior, without Pyro."""
+    key = f"network.{name}".replace(".", "_")
+    return guide.loc[key] + F.softplus(guide.rho[key]) * torch.randn_like(value)
+
+
+def peak_memory_mb(samples: int) -> float:
+    """Largest resident size of a process that does nothing else, in MiB."""
+    line = [sys.executable, "-m", "benchmarks.prediction", "--samples", str(samples)]
+    return float(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    """Predict once, and print this process's peak memory in MiB."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__)
+    parser.add_argument("--samples", type=int, required=True, help="networks to draw")
+    args = parser.parse_args()
+    settings = params.load()
+    runtime.prepare("cpu", 0)
+    _, model, guide = posterior()
+    class_probabilities(model, guide, images(settings), args.samples)
+    print(round(runtime.peak_memory_mb(), 1))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -29,7 +29,7 @@ KINDS = {  # beginnings of operators' names; what fits none is counted as elemen
 
 
 def main() -> None:
-    """Profile one model's step in both ways."""
+    """Profile one model's step in each way of execution."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
     parser.add_argument("--model", choices=("bnn", "vae", "ssvae", "labels_only"), required=True)
     args = parser.parse_args()
@@ -37,10 +37,10 @@ def main() -> None:
     device = runtime.prepare("cpu", 0)
     inference = import_module(f"stages.inference.{args.model}")
     columns = {}
-    for name, traced in (("plain Pyro", False), ("traced", True)):
+    for name in ("eager", "traced", "compiled"):
         problem = inference.problem(settings, 0, device)
         problem.objective.train()
-        training = getattr(settings, args.model).model_copy(update={"compile": traced})
+        training = getattr(settings, args.model).model_copy(update={"execution": name})
         columns[name] = shares(svi.Descent(problem, training))
     print(f"{args.model}, ms per step".ljust(34) + "".join(name.rjust(12) for name in columns))
     for kind in (*KINDS, "elementwise and the rest"):

@@ -40,22 +40,24 @@ def networks() -> tuple[ssvae.Model, ssvae.Guide]:
     return model, guide
 
 
-def contestants(batches: Sequence[Tensor], training: Training) -> list[Contestant]:
-    """All ways to take the step; each starts from the same weights.
+def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool) -> list[Contestant]:
+    """Ways to take the step; each starts from the same weights.
 
     Args:
         batches: binary pixels, each (200, 784).
         training: of our loop.
+        torch_alone: only those in PyTorch and Pyro, which run on any device.
     """
     weights = [part.state_dict() for part in networks()]
     inputs = [(x,) for x in batches]
-    return [
+    rows = [
         ours(weights, inputs, training),
         *torch_contestants.hand_written_both(lambda: HandWritten(weights), inputs),
         tutorial(weights, inputs),
-        numpyro(weights, batches),
-        torch_contestants.floor(floor()),
     ]
+    if torch_alone:
+        return rows
+    return [*rows, numpyro(weights, batches), torch_contestants.floor(floor())]
 
 
 def start(weights: list[dict]) -> tuple[ssvae.Model, ssvae.Guide]:

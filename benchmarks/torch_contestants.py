@@ -94,6 +94,7 @@ def ours(
     def run(steps: int) -> None:
         for _ in range(steps):
             descent.step()
+        descent.check()
 
     def evaluate() -> float:
         with torch.no_grad(), context():

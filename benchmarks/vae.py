@@ -27,22 +27,24 @@ def decoder() -> nn.Sequential:
     return nn.Sequential(nn.Linear(LATENTS, HIDDEN), nn.Softplus(), nn.Linear(HIDDEN, PIXELS))
 
 
-def contestants(batches: Sequence[Tensor], training: Training) -> list[Contestant]:
-    """All ways to take the step; each starts from the same weights.
+def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool) -> list[Contestant]:
+    """Ways to take the step; each starts from the same weights.
 
     Args:
         batches: binary pixels, each (256, 784).
         training: of our loop.
+        torch_alone: only those in PyTorch and Pyro, which run on any device.
     """
     weights = {"encoder": encoder().state_dict(), "decoder": decoder().state_dict()}
     inputs = [(x,) for x in batches]
-    return [
+    rows = [
         ours(weights, inputs, training),
         *torch_contestants.hand_written_both(lambda: HandWritten(weights), inputs),
         tutorial(weights, inputs),
-        numpyro(weights, batches),
-        torch_contestants.floor(floor()),
     ]
+    if torch_alone:
+        return rows
+    return [*rows, numpyro(weights, batches), torch_contestants.floor(floor())]
 
 
 def ours(weights: dict, inputs: Sequence[tuple], training: Training) -> Contestant:

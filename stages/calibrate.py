@@ -25,7 +25,8 @@ def main() -> None:
     calibration, toy = settings.calibration, settings.regression
     metrics = {}
     for name in ("full_covariance", "mean_field"):
-        device = runtime.prepare(settings.device, calibration.seed)  # the same data sets for both
+        # the same data sets for both
+        device = runtime.prepare(settings.device, calibration.seed, settings.matmul_precision)
         section = settings.blr.model_copy(update={"guide": name, "coefficient_sd": calibration.coefficient_sd})
         parts = many_regressions.build(section, calibration.data_sets)
         model, guide = (part.to(device) for part in parts)

@@ -21,7 +21,7 @@ def main() -> None:
     from stages import runtime
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
-    device = runtime.prepare(settings.device, args.seed)
+    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     predictions = evaluation.predict(settings, args.seed, device)
 
     folder = Path("predictions") / args.model / str(args.seed)

@@ -22,7 +22,7 @@ def main() -> None:
     from stages import datasets, runtime
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
-    device = runtime.prepare(settings.device, args.seed)
+    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     inside = artifacts.read_arrays(f"predictions/{args.model}/{args.seed}/cases.safetensors")
     scores = {evaluation.IN_DISTRIBUTION: evaluation.ood_scores(inside)}
     for name in evaluation.OUT_OF_DISTRIBUTION:

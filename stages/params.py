@@ -46,7 +46,7 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0, le=10)]  # Adam's, at its peak
     schedule: Literal["constant", "cosine", "one_cycle"]  # of the learning rate
     validate_every: Count  # steps between two rows of elbo.csv
-    compile: bool  # trace the gradient step once and compile it
+    execution: Literal["eager", "traced", "compiled"]  # of a gradient step: by Pyro, or traced once and replayed
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -160,6 +160,7 @@ def schema() -> type[Section]:
         checkpoint_seconds=(Annotated[int, Field(ge=0, le=86_400)], ...),
         device=(Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:(0|[1-9][0-9]?))$")], ...),
         images=(DataSize, ...),
+        matmul_precision=(Literal["float32", "tf32"], ...),
         regression=(Regression, ...),
         drop_labels=(DropLabels, ...),
         **models,

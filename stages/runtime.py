@@ -21,8 +21,13 @@ PACKAGE = Path(__file__).resolve().parent
 RECORDED_PACKAGES = ("torch", "pyro-ppl", "numpy", "safetensors")
 
 
-def prepare(device: str, seed: int) -> torch.device:
+def prepare(device: str, seed: int, matmul_precision: str = "float32") -> torch.device:
     """Resolve the device, switch deterministic algorithms on and seed every global generator.
+
+    Args:
+        device: as in params.yaml.
+        seed: of the generators.
+        matmul_precision: `float32` or `tf32`, of matrix products and convolutions on a GPU.
 
     Raises:
         Failure: if the device is not there.
@@ -32,6 +37,9 @@ def prepare(device: str, seed: int) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid, 4% of a step
     torch.backends.cudnn.benchmark = False
+    precision = "tf32" if matmul_precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision  # TF32 by default
     torch.manual_seed(seed)  # Pyro draws from torch's global generators
     np.random.seed(seed)
     return resolved
@@ -61,6 +69,7 @@ def identity(
     return {
         "seed": seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "matmul_precision": torch.backends.cuda.matmul.fp32_precision if device.type == "cuda" else "ieee",
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **_versions()},
         "compiler": _compiler(),

@@ -24,7 +24,7 @@ def main() -> None:
 
     inference = import_module(f"stages.inference.{args.model}")
     training = getattr(settings, args.model)
-    device = runtime.prepare(settings.device, args.seed)
+    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     costs = runtime.Costs(device)
     sections = settings.model_dump(include=set(inference.PARAMS))
     data = [path.format(seed=args.seed) for path in inference.DATA]

@@ -42,7 +42,7 @@ def test_training_declares_what_its_posterior_depends_on(model):
     assert {dep for dep in stage["deps"] if dep.startswith("data/")} == {
         path.replace("{seed}", "${item.seed}") for path in inference.DATA
     }
-    assert set(stage["params"]) == {*inference.PARAMS, "device"}
+    assert set(stage["params"]) == {*inference.PARAMS, "device", "matmul_precision"}
 
 
 def test_every_dep_file_exists():

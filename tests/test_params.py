@@ -213,6 +213,7 @@ def test_number_of_further_faults_is_told(message):
         (("device",), ["auto", "cpu", "cuda", "cuda:3"], ["gpu", "cuda:", "cuda:-1", "cpu ", "CPU", "cpu\n"]),
         (("evaluate", "split"), ["test", "validation"], ["train"]),
         (("vae", "schedule"), ["constant", "cosine", "one_cycle"], ["linear"]),
+        (("vae", "execution"), ["eager", "traced", "compiled"], [True, "graph"]),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )

@@ -20,11 +20,15 @@ def restored(monkeypatch):
     deterministic = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
     benchmark = torch.backends.cudnn.benchmark
+    parts = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    precisions = [part.fp32_precision for part in parts]
     with torch.random.fork_rng():
         yield
     torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
+    for part, precision in zip(parts, precisions, strict=True):
+        part.fp32_precision = precision
 
 
 @pytest.fixture
@@ -94,6 +98,14 @@ def test_prepare_switches_deterministic_algorithms_on():
     assert torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.parametrize(("asked", "set_to"), [("float32", "ieee"), ("tf32", "tf32")])
+def test_prepare_sets_the_precision_of_gpus(asked, set_to):
+    """PyTorch's own default is TF32 for convolutions alone."""
+    runtime.prepare("cpu", 0, asked)
+    assert torch.backends.cuda.matmul.fp32_precision == set_to
+    assert torch.backends.cudnn.conv.fp32_precision == set_to
+
+
 @pytest.fixture
 def costs(monkeypatch):
     """Of a run of eight seconds that saw 1000 items."""
@@ -134,7 +146,8 @@ def identity(tmp_path):
 def test_identity_says_what_was_run(identity, tmp_path):
     found = identity(bnn={"steps": 1})
     assert set(found) == {
-        *("seed", "device", "threads", "versions", "compiler", "params", "data_sha256", "code_sha256"),
+        *("seed", "device", "matmul_precision", "threads", "versions", "compiler"),
+        *("params", "data_sha256", "code_sha256"),
     }
     assert found["seed"] == 3
     assert found["device"] == "cpu"

@@ -2,8 +2,8 @@
 
 A model in Pyro says each time anew what it is: handlers, messages, distributions, shapes. That is worth its price
 while one writes and tests a model, and none of it changes from one step of a training to the next. So a training
-may trace the first step, down to tensor operations, forward and backward together, and replay those: compiled
-where there is a C++ compiler, one after the other where there is none. What it computes stays the same.
+may trace the first step, down to tensor operations, forward and backward together, and replay those: one after the
+other, or compiled where there is a C++ compiler. What it computes stays the same.
 """
 
 import logging
@@ -45,10 +45,11 @@ class Traced:
     Args:
         objective: batch -> value, ().
         context: the effect handler around each evaluation.
+        compile: also compile the trace.
     """
 
-    def __init__(self, objective: nn.Module, context: Context):
-        self.objective, self.context = objective, context
+    def __init__(self, objective: nn.Module, context: Context, compile: bool):
+        self.objective, self.context, self.compile = objective, context, compile
         self.names, self.parameters = zip(*objective.named_parameters(), strict=True)
         self.program: Callable[..., list[Tensor]] | None = None
         self.form = None
@@ -58,12 +59,13 @@ class Traced:
         """The value of the objective; gradients are left in the parameters."""
         leaves, structure = pytree.tree_flatten(batch)
         inputs = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        form = structure, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         if self.program is None:
-            self.form = form
-            self.program = compiled(self.trace(leaves, structure, inputs), [*self.parameters, *inputs])
-        if form != self.form:
-            raise ValueError(f"a batch of the form {form} cannot replay one of the form {self.form}")
+            self.form = form(batch)
+            self.program = self.trace(leaves, structure, inputs)
+            if self.compile:
+                self.program = compiled(self.program, [*self.parameters, *inputs])
+        if form(batch) != self.form:
+            raise ValueError(f"a batch of the form {form(batch)} cannot replay one of the form {self.form}")
         value, *gradients = self.program(*self.parameters, *inputs)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -95,6 +97,12 @@ class Traced:
         graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
         graph.recompile()
         return graph
+
+
+def form(batch: tuple) -> tuple:
+    """What one step's batch has in common with the next one's: structure, shapes, and all that is no tensor."""
+    leaves, structure = pytree.tree_flatten(batch)
+    return structure, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from stages.params import Training
 
 
 class State:
-    """Parameters, optimiser, schedule, random numbers and history; from its saved form the same course follows.
+    """Parameters, optimiser, random numbers and history; from its saved form the same course follows.
 
     Args:
         tensors: the parameters of model and guide by name, as they are in use.
@@ -19,63 +19,79 @@ class State:
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], parameters: Iterable[nn.Parameter], training: Training):
-        self.tensors, parameters = tensors, list(parameters)
-        self.device = parameters[0].device
-        self.optimizer = torch.optim.Adam(parameters, training.learning_rate, fused=True)
-        self.schedule = learning_rate_schedule(self.optimizer, training)
+        self.tensors, self.parameters = tensors, list(parameters)
+        self.device = self.parameters[0].device
         self.step = 0  # gradient steps done
         self.history: list[tuple[int, float, float]] = []  # rows of elbo.csv
+        # what a step changes lies on the device and is changed in place: a step can be replayed without Python
+        self.count = torch.zeros(1, dtype=torch.int64, device=self.device)  # gradient steps that were followed
         self.total = torch.zeros((), device=self.device)  # of the ELBO per datum, since the last row
-        self.since = 0  # steps since the last row
+        self.failed = torch.zeros((), device=self.device)  # 1 once an ELBO was not finite
+        self.rates = torch.tensor(learning_rates(training), device=self.device)
+        self.rate = self.rates[0].clone()
+        on_gpu = self.device.type == "cuda"
+        self.optimizer = torch.optim.Adam(self.parameters, self.rate, fused=True, capturable=on_gpu)
+        self.optimizer.found_inf = self.failed  # Adam's fused kernel moves nothing where this is 1
+
+    @property
+    def since(self) -> int:
+        """Gradient steps since the last row of the history."""
+        return self.step - (self.history[-1][0] if self.history else 0)
 
     def descend(self, elbo: Tensor) -> None:
-        """Follow the gradients that lie in the parameters.
+        """Follow the gradients that lie in the parameters; from the first ELBO that is not finite on, do not move.
 
         Args:
             elbo: of the step, nats per datum, ().
         """
+        self.total.add_(elbo)
+        self.failed.copy_(~torch.isfinite(self.total))
+        self.rate.copy_(self.rates.index_select(0, self.count).squeeze())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.schedule.step()
-        self.step += 1
-        self.total, self.since = self.total + elbo, self.since + 1
+        self.count.add_(1 - self.failed.long())
 
     def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors, and facts as JSON types."""
-        adam = self.optimizer.state_dict()
         tensors = {"total": self.total, "noise": generator_state(self.device), **self.tensors}
-        for index, averages in adam["state"].items():
+        for index, parameter in enumerate(self.parameters):
+            averages = self.optimizer.state[parameter]
             tensors |= {f"adam.{index}.{name}": value for name, value in averages.items()}
-        facts = {"step": self.step, "since": self.since, "history": self.history}
-        return tensors, facts | {"groups": adam["param_groups"], "schedule": self.schedule.state_dict()}
+        return tensors, {"step": self.step, "history": self.history}
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go back to where `save` was called."""
         for name, value in self.tensors.items():
             value.copy_(tensors[name])
-        averages: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("adam."):
                 _, index, kind = name.split(".")
-                averages.setdefault(int(index), {})[kind] = value
-        self.optimizer.load_state_dict({"state": averages, "param_groups": facts["groups"]})
-        self.schedule.load_state_dict(facts["schedule"])
-        self.step, self.since = facts["step"], facts["since"]
-        self.history = [tuple(row) for row in facts["history"]]
-        self.total = tensors["total"].to(self.device)
+                self.optimizer.state[self.parameters[int(index)]][kind] = value.to(self.device)
+        self.step, self.history = facts["step"], [tuple(row) for row in facts["history"]]
+        self.count.fill_(self.step)
+        self.total.copy_(tensors["total"])
         set_generator_state(self.device, tensors["noise"])
 
 
-def learning_rate_schedule(optimizer, training: Training) -> torch.optim.lr_scheduler.LRScheduler:
-    """The schedule that `training.schedule` names, over `training.steps` steps."""
+def learning_rates(training: Training) -> list[float]:
+    """The learning rate of each of the gradient steps."""
     schedulers = torch.optim.lr_scheduler
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(()))], training.learning_rate)
     if training.schedule == "one_cycle":  # Smith and Topin (2017): a third of the way up, the rest down
         # `+ 1`: it also steps after the last gradient, and refuses to go past its total
-        return schedulers.OneCycleLR(optimizer, training.learning_rate, total_steps=training.steps + 1)
-    if training.schedule == "cosine":
-        return schedulers.CosineAnnealingLR(optimizer, training.steps)
-    return schedulers.ConstantLR(optimizer, factor=1.0)
+        options = {"total_steps": training.steps + 1, "cycle_momentum": False}
+        schedule = schedulers.OneCycleLR(optimizer, training.learning_rate, **options)
+    elif training.schedule == "cosine":
+        schedule = schedulers.CosineAnnealingLR(optimizer, training.steps)
+    else:
+        return [training.learning_rate] * training.steps
+    rates = []
+    for _ in range(training.steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
 
 
 def generator_state(device: torch.device) -> Tensor:

@@ -4,7 +4,6 @@ What to learn is a `Problem` (stages/inference/<model>.py); how long and how fas
 params.yaml. The loop knows neither.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.inference import gradient, posterior
+from stages.inference.capture import Captured
 from stages.inference.checkpoints import Checkpoint
 from stages.inference.divergence import DivergedError, SiteWatch, bad_parameter
 from stages.inference.state import State, generator_state, set_generator_state
 from stages.params import Training
 
-REFRESH = 20  # steps between two updates of the progress bar
+REFRESH = 20  # steps between two updates of the progress bar, and on a GPU between two looks at the ELBO
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
         The history: step, elbo (mean over the steps since the row before, nats per datum) and validation.
 
     Raises:
-        DivergedError: at the first step whose ELBO is not finite; a checkpoint of the steps before stays.
+        DivergedError: names the first step whose ELBO is not finite; a checkpoint of the steps before stays.
     """
     descent = Descent(problem, training, title)
     state = descent.state
@@ -72,13 +72,17 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
         while state.step < training.steps:
             descent.step()
             if state.step % REFRESH == 0:
+                descent.check()
                 progress.set_postfix(elbo=f"{float(state.total) / state.since:.4g}", refresh=False)
             if state.step % training.validate_every == 0 or state.step == training.steps:
+                descent.check()
                 state.history.append((state.step, float(state.total) / state.since, held_out(problem)))
-                state.total, state.since = torch.zeros_like(state.total), 0
+                state.total.zero_()
             progress.update()
-            if checkpoint and checkpoint.due() and bad_parameter(problem.objective) is None:
-                checkpoint.save(*state.save())
+            if checkpoint and checkpoint.due():
+                descent.check()
+                if bad_parameter(problem.objective) is None:
+                    checkpoint.save(*state.save())
     if bad := bad_parameter(problem.objective):
         raise DivergedError(f"{title}: step {state.step}: {bad}; {_remedy(training)}")
     return pd.DataFrame(state.history, columns=["step", "elbo", "validation"])
@@ -89,7 +93,7 @@ class Descent:
 
     Args:
         problem: what to learn, its objective in training mode.
-        training: learning rate and schedule, and whether to trace and compile the step.
+        training: learning rate and schedule, and how to execute the step.
         title: of error messages.
     """
 
@@ -97,24 +101,46 @@ class Descent:
         self.problem, self.training, self.title = problem, training, title
         tensors = posterior.tensors(problem.model, problem.guide)
         self.state = State(tensors, problem.objective.parameters(), training)
-        way = gradient.Traced if training.compile else gradient.plain
-        self.gradient = way(problem.objective, problem.context)
+        self.noise: list[Tensor] = []  # states of the generator before each step since the last check
+        self.on_gpu = self.state.device.type == "cuda"
+        traced = training.execution != "eager"
+        if traced:
+            compile = training.execution == "compiled"
+            self.gradient = gradient.Traced(problem.objective, problem.context, compile)
+        else:
+            self.gradient = gradient.plain(problem.objective, problem.context)
+        self.update = Captured(self._update) if traced and self.on_gpu else self._update
 
     def step(self) -> None:
-        """Follow the gradient of the next batch.
+        """Follow the gradient of the next batch. On a GPU this waits for nothing: `check` does.
 
         Raises:
-            DivergedError: if the ELBO is not finite; the parameters are those of the step before.
+            DivergedError: as `check`, elsewhere than on a GPU.
         """
-        noise = generator_state(self.state.device)
-        loss = self.gradient(*self.problem.batch(self.state.step))
-        if not math.isfinite(loss):
-            raise DivergedError(f"{self.title}: {self._explain(noise, float(loss))}")
-        self.state.descend(-loss / self.problem.size)
+        self.noise.append(generator_state(self.state.device))
+        self.update(*self.problem.batch(self.state.step))
+        self.state.step += 1
+        if not self.on_gpu:
+            self.check()
 
-    def _explain(self, noise: Tensor, loss: float) -> str:
+    def _update(self, *batch) -> None:
+        self.state.descend(-self.gradient(*batch) / self.problem.size)
+
+    def check(self) -> None:
+        """Wait for the steps that were taken, and look whether they went well.
+
+        Raises:
+            DivergedError: if an ELBO was not finite; state and parameters are those before that step.
+        """
+        noise, self.noise = self.noise, []
+        if self.state.failed:
+            first = self.state.step - len(noise)
+            self.state.step = int(self.state.count)
+            raise DivergedError(f"{self.title}: {self._explain(noise[self.state.step - first])}")
+
+    def _explain(self, noise: Tensor) -> str:
         """Run the step again with the same noise, and see where the number comes from."""
-        start = f"step {self.state.step + 1}: the ELBO is {-loss}: "
+        start = f"step {self.state.step + 1}: the ELBO is {float(self.state.total)}: "
         if bad := bad_parameter(self.problem.objective):
             return f"{start}{bad} in the step before; {_remedy(self.training)}"
         set_generator_state(self.state.device, noise)

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
@@ -57,15 +58,14 @@ def assert_equal(found, wanted, tolerance):
             assert float((a - b).abs().max()) <= tolerance * scale + 1e-12
 
 
-@pytest.fixture
-def uncompiled(monkeypatch):
-    monkeypatch.setattr(gradient, "compiled", lambda graph, inputs: graph)
+TRACED = partial(gradient.Traced, compile=False)
+COMPILED = partial(gradient.Traced, compile=True)
 
 
 @pytest.mark.parametrize(("name", "section"), tiny.VARIANTS.values(), ids=tiny.VARIANTS)
-def test_traced_step_is_the_step_of_pyro(problem, uncompiled, name, section):
+def test_traced_step_is_the_step_of_pyro(problem, name, section):
     plain = gradients(problem(name, **section), gradient.plain)
-    assert_equal(gradients(problem(name, **section), gradient.Traced), plain, tolerance=1e-5)
+    assert_equal(gradients(problem(name, **section), TRACED), plain, tolerance=1e-5)
     if section.get("inference") != "map" and name != "blr":
         assert not torch.equal(plain[0][0], plain[1][0])  # the noise does change
 
@@ -73,13 +73,13 @@ def test_traced_step_is_the_step_of_pyro(problem, uncompiled, name, section):
 @pytest.mark.parametrize(("name", "section"), [("vae", {}), ("bnn", {"network": "mlp"})])
 def test_compiled_step_is_the_step_of_pyro(problem, name, section):
     plain = gradients(problem(name, **section), gradient.plain)
-    assert_equal(gradients(problem(name, **section), gradient.Traced), plain, tolerance=1e-4)
+    assert_equal(gradients(problem(name, **section), COMPILED), plain, tolerance=1e-4)
 
 
-def test_weights_that_local_reparameterisation_never_uses_are_not_drawn(problem, uncompiled):
+def test_weights_that_local_reparameterisation_never_uses_are_not_drawn(problem):
     """What is drawn are pre-activations; in Pyro's own way it is they and the weights."""
     made = problem("bnn", network="mlp")
-    traced = gradient.Traced(made.objective, made.context)
+    traced = TRACED(made.objective, made.context)
     batch = made.batch(0)
     traced(*batch)
     shapes = {
@@ -91,11 +91,11 @@ def test_weights_that_local_reparameterisation_never_uses_are_not_drawn(problem,
     assert shapes == {(size, 400), (size, 10)}
 
 
-def test_tracing_draws_no_random_numbers(problem, uncompiled):
+def test_tracing_draws_no_random_numbers(problem):
     made = problem("vae")
     torch.manual_seed(3)
     batch = made.batch(0)
-    gradient.Traced(made.objective, made.context)(*batch)
+    TRACED(made.objective, made.context)(*batch)
     after = torch.get_rng_state()
     torch.manual_seed(3)
     made.objective(*made.batch(0))
@@ -103,20 +103,20 @@ def test_tracing_draws_no_random_numbers(problem, uncompiled):
 
 
 @pytest.mark.parametrize("name", ["bnn", "vae", "ssvae"])
-def test_tracing_leaves_the_parameters_where_they_were(problem, uncompiled, name):
+def test_tracing_leaves_the_parameters_where_they_were(problem, name):
     made = problem(name)
     before = list(made.objective.parameters())
-    gradient.Traced(made.objective, made.context)(*made.batch(0))
+    TRACED(made.objective, made.context)(*made.batch(0))
     after = list(made.objective.parameters())
     assert len(before) == len(after)
     assert all(a is b for a, b in zip(before, after, strict=True))
 
 
-def test_batch_of_another_form_is_refused(problem, uncompiled):
+def test_batch_of_another_form_is_refused(problem):
     """What is no tensor is a constant of the trace: to replay another one would be silently wrong."""
     made = problem("vae")
     x, size, kl_weight = made.batch(0)
-    run = gradient.Traced(made.objective, made.context)
+    run = TRACED(made.objective, made.context)
     run(x, size, kl_weight)
     for other in ((x[:-1], size, kl_weight), (x, size + 1, kl_weight), (x, size)):
         with pytest.raises(ValueError, match="cannot replay"):
@@ -129,19 +129,19 @@ def test_no_compiler_is_said_once_and_changes_nothing(problem, monkeypatch, tmp_
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("there-is-no-such-compiler",))
     monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    assert_equal(gradients(problem("vae"), gradient.Traced), plain, tolerance=1e-5)
+    assert_equal(gradients(problem("vae"), COMPILED), plain, tolerance=1e-5)
     [line] = [line for line in capfd.readouterr().out.splitlines() if "not compiled" in line]
     assert "there-is-no-such-compiler" in line
 
 
 @pytest.mark.parametrize("name", ["bnn", "ssvae"])
-def test_training_by_trace_is_training(problem, uncompiled, name):
+def test_training_by_trace_is_training(problem, name):
     """From the same start both ways lower the same loss, by as much."""
     histories = []
-    for compile in (False, True):
+    for execution in ("eager", "traced"):
         made = problem(name)
         torch.manual_seed(1)
-        settings = training(steps=60, learning_rate=1e-3, validate_every=20, compile=compile)
+        settings = training(steps=60, learning_rate=1e-3, validate_every=20, execution=execution)
         histories.append(svi.fit(made, settings, name).elbo)
     by_pyro, by_trace = histories
     assert by_trace.iloc[-1] > by_trace.iloc[0]

@@ -11,7 +11,7 @@ from torch import nn
 
 from stages.inference import svi
 from stages.inference.divergence import DivergedError
-from stages.inference.state import learning_rate_schedule
+from stages.inference.state import State, learning_rates
 from tests import tiny
 
 SIZE = 4  # data in the toy's training set
@@ -93,35 +93,38 @@ def test_elbo_of_a_row_is_the_mean_since_the_row_before_per_datum():
 
 
 def rates(schedule, steps, peak=0.1):
-    """Of each gradient step, and the one that would follow the last."""
-    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], peak)
-    scheduler = learning_rate_schedule(optimizer, training(schedule=schedule, steps=steps, learning_rate=peak))
-    found = []
-    for _ in range(steps):
-        found.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return [*found, optimizer.param_groups[0]["lr"]]
+    return learning_rates(training(schedule=schedule, steps=steps, learning_rate=peak))
 
 
 def test_constant_schedule_keeps_the_learning_rate():
-    assert rates("constant", 50) == [0.1] * 51
+    assert rates("constant", 50) == [0.1] * 50
 
 
 def test_cosine_schedule_falls_to_zero_after_the_last_step():
-    cosine = [0.05 * (1 + math.cos(math.pi * step / 50)) for step in range(51)]
+    cosine = [0.05 * (1 + math.cos(math.pi * step / 50)) for step in range(50)]
     assert rates("cosine", 50) == pytest.approx(cosine, abs=1e-9)
 
 
 def test_one_cycle_schedule_climbs_to_the_learning_rate_and_falls_below_its_start():
-    found = rates("one_cycle", 99)
-    top = found.index(max(found))
-    assert max(found) == pytest.approx(0.1)
-    assert top == 0.3 * 100 - 1  # a third of the way, as torch counts it
-    assert found[: top + 1] == sorted(found[: top + 1])
-    assert found[top:] == sorted(found[top:], reverse=True)
-    assert found[0] == pytest.approx(0.1 / 25)  # torch's div_factor and final_div_factor
-    assert found[-1] == pytest.approx(0.1 / 25 / 1e4)
+    """Half cosines, with torch's div_factor 25 and final_div_factor 10,000."""
+
+    def between(start, end, share):
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+    up = [between(0.1 / 25, 0.1, step / 29) for step in range(30)]  # three tenths of the way, as torch counts it
+    down = [between(0.1, 0.1 / 25 / 1e4, step / 70) for step in range(1, 70)]
+    assert rates("one_cycle", 99) == pytest.approx(up + down, rel=1e-6)
+
+
+def test_each_step_has_its_rate():
+    """The first step of Adam is as long as its rate."""
+    wanted = rates("cosine", 5)
+    for steps in range(1, 6):
+        state = State({}, [nn.Parameter(torch.tensor(0.0))], training(schedule="cosine", steps=5))
+        state.count.fill_(steps - 1)
+        state.parameters[0].grad = torch.tensor(1.0)
+        state.descend(torch.tensor(0.0))
+        assert state.parameters[0].item() == pytest.approx(-wanted[steps - 1], rel=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])

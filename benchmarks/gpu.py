@@ -1,0 +1,33 @@
+"""The gradient steps and the whole trainings on a GPU; null where there is none."""
+
+import time
+from importlib import import_module
+
+import torch
+
+from benchmarks import svi_step
+from stages import params, runtime
+from stages.inference import svi
+
+
+def row(settings: params.Section, steps: int, rounds: int) -> dict:
+    """The races of PyTorch and Pyro, and the seconds that the trainings of params.yaml take, one after another."""
+    if not torch.cuda.is_available():
+        unmeasured = {name: {"tutorial_over_ours": None} for name in svi_step.ROWS}
+        return {"svi_step": unmeasured, "train_all_seconds": None}
+    return {
+        "device": torch.cuda.get_device_name(),
+        "svi_step": {name: svi_step.row(name, settings, steps, rounds, "cuda") for name in svi_step.ROWS},
+        "train_all_seconds": train_all_seconds(settings, "cuda"),
+    }
+
+
+def train_all_seconds(settings: params.Section, device: str) -> float:
+    """Wall-clock seconds of the pipeline's trainings, data on the device and tracing included."""
+    seconds = 0.0
+    for model in params.TRAINED:
+        start = time.perf_counter()
+        problem = import_module(f"stages.inference.{model}").problem(settings, 0, runtime.prepare(device, 0))
+        svi.fit(problem, getattr(settings, model), model)
+        seconds += time.perf_counter() - start
+    return round(seconds, 1)
