@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -84,7 +85,16 @@ def main() -> None:
     runtime.prepare("cpu", 0)
     _, model, guide = posterior()
     class_probabilities(model, guide, images(settings), args.samples)
-    print(round(runtime.peak_memory_mb(), 1))
+    print(round(own_peak_memory_mb(), 1))
+
+
+def own_peak_memory_mb() -> float:
+    """Of this program alone: on Linux `ru_maxrss` also knows that of the parent that it was forked from."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except FileNotFoundError:
+        return runtime.peak_memory_mb()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 
 if __name__ == "__main__":
