@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from benchmarks import torch_contestants
 from benchmarks.contest import Contestant
 from stages.inference.local_reparameterization import MIN_VARIANCE, LocalReparameterization
-from stages.models import bnn
+from stages.models import bnn, weight_priors
+from stages.models.networks import NETWORKS
 from stages.params import Training
 
 BATCH, SIZE = 128, 50_000
@@ -33,7 +34,7 @@ def contestants(
         torch_alone: only those in PyTorch and Pyro, which run on any device.
         network: `mlp` or `lenet`.
     """
-    build = bnn.NETWORKS[network]
+    build = NETWORKS[network]
     weights = build().state_dict()
     rows = [
         ours(build(), weights, batches, training),
@@ -52,7 +53,7 @@ def ours(network: nn.Module, weights: dict, batches, training: Training) -> Cont
     network.load_state_dict(weights)
     sites = {f"network.{name}": value for name, value in network.named_parameters()}
     guide = bnn.MeanFieldGuide(sites, INITIAL_SD)
-    model = bnn.Model(network, 1.0)
+    model = bnn.Model(network, weight_priors.isotropic(1.0))
     inputs = [(*batch, SIZE) for batch in batches]
     return torch_contestants.ours(
         model, guide, TraceMeanField_ELBO(), inputs, SIZE, training, LocalReparameterization

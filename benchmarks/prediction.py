@@ -13,7 +13,8 @@ from benchmarks.bnn import INITIAL_SD
 from benchmarks.contest import Contestant, race, ratio
 from stages import command, datasets, params, runtime
 from stages.evaluation.predictive import class_probabilities
-from stages.models import bnn
+from stages.models import bnn, weight_priors
+from stages.models.networks import lenet
 
 SAMPLES, ROUNDS = 25, 4  # posterior samples in a round of the race, and its rounds
 FEW, MANY = 10, 100  # posterior samples whose peak memory is compared
@@ -59,9 +60,13 @@ def images(settings) -> Tensor:
 
 def posterior() -> tuple[torch.nn.Module, bnn.Model, bnn.MeanFieldGuide]:
     """An untrained LeNet, and the model and guide made from it."""
-    network = bnn.NETWORKS["lenet"]()
+    network = lenet()
     sites = {f"network.{name}": value for name, value in network.named_parameters()}
-    return network, bnn.Model(bnn.NETWORKS["lenet"](), 1.0), bnn.MeanFieldGuide(sites, INITIAL_SD)
+    return (
+        network,
+        bnn.Model(lenet(), weight_priors.isotropic(1.0)),
+        bnn.MeanFieldGuide(sites, INITIAL_SD),
+    )
 
 
 def drawn(guide: bnn.MeanFieldGuide, name: str, value: Tensor) -> Tensor:

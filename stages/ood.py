@@ -19,14 +19,14 @@ def main() -> None:
     args = parser.parse_args()
     settings = params.load()
 
-    from stages import datasets, runtime
+    from stages import foreign, runtime
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     inside = artifacts.read_arrays(f"predictions/{args.model}/{args.seed}/cases.safetensors")
     scores = {evaluation.IN_DISTRIBUTION: evaluation.ood_scores(inside)}
     for name in evaluation.OUT_OF_DISTRIBUTION:
-        images = datasets.load(name, settings.evaluate.split, settings.images)
+        images = foreign.load(name, settings.evaluate.split, settings.images)
         cases = evaluation.predict_cases(settings, args.seed, device, images)
         scores[name] = evaluation.ood_scores(cases)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from stages import artifacts, command, params
 
 # predictions of a model that other stages than its evaluation have made
-MORE = {"blr": "calibration/blr", "bnn": "ood/bnn/{seed}", "vae": "ood/vae/{seed}"}
+MORE = {"blr": ["calibration/blr"], "bnn": ["ood/bnn/{seed}", "shift/bnn/{seed}"], "vae": ["ood/vae/{seed}"]}
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)  # no figure outlives the code that drew it
         figures = import_module(f"stages.figures.{model}")
         history = pd.read_csv(Path("posteriors") / model / seed / "elbo.csv")
-        more = read(MORE[model].format(seed=seed)) if model in MORE else {}
-        figures.draw(settings, read(f"{model}/{seed}"), more, history, folder)
+        more = [read(name.format(seed=seed)) for name in MORE.get(model, [])]
+        figures.draw(settings, read(f"{model}/{seed}"), *more, history, folder)
 
 
 def read(name: str) -> dict[str, dict]:

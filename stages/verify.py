@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,10 @@ def stage(file: Path) -> str:
     match file.parts:
         case ("calibration", model):
             return f"calibrate_{model}"
-        case ("ood", model, seed):
-            return f"ood_{model}@{seed}"
+        case ("ood" | "shift" as kind, model, seed):
+            return f"{kind}_{model}@{seed}"
+        case ("referral", model, seed):
+            return f"refer_{model}@{seed}"
         case (model, seed):
             return f"evaluate_{model}@{seed}"
     raise command.Failure(f"metrics/{file}.json: no stage is known to write it")
@@ -91,7 +94,7 @@ def rerun(folder: Path, stages: list[str]) -> None:
 
 
 def read_tolerances(path: Path) -> dict[str, float]:
-    """The largest allowed difference of each metric, from groups of `because` and `allowed`."""
+    """The largest allowed differences, from groups of `because` and `allowed`; `*` stands for anything."""
     groups = yaml.safe_load(path.read_text())
     return {name: float(value) for group in groups for name, value in group["allowed"].items()}
 
@@ -108,9 +111,19 @@ def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Mapping
             raise command.Failure(f"{file}: {odd[0]} is in one of the two alone: commit the metrics of this code")
         model = "/".join(part for part in file.parts if not part.isdigit())
         for key in old:
-            if (name := f"{model}.{key}") not in tolerances:
-                raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
-            yield Row(f"{file}.{key}", old[key], new[key], tolerances[name])
+            yield Row(f"{file}.{key}", old[key], new[key], tolerance(f"{model}.{key}", tolerances))
+
+
+def tolerance(name: str, tolerances: Mapping[str, float]) -> float:
+    """That of the metric itself, or of the first pattern that it matches.
+
+    Raises:
+        Failure: if there is none.
+    """
+    for pattern in (name, *tolerances):
+        if pattern in tolerances and fnmatchcase(name, pattern):
+            return tolerances[pattern]
+    raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
 
 
 def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:

@@ -11,6 +11,8 @@ BY_NAME = {
     "stages.train": ["stages.inference.{}"],
     "stages.evaluate": ["stages.evaluation.{}"],
     "stages.ood": ["stages.evaluation.{}"],
+    "stages.shift": ["stages.evaluation.{}"],
+    "stages.refer": ["stages.evaluation.{}"],
     "stages.summarize": ["stages.evaluation.{}"],
     "stages.plot": ["stages.figures.{}"],
 }

@@ -204,7 +204,7 @@ def test_number_of_further_faults_is_told(message):
         (("images", "test"), [100, 10_000], [99, 10_001]),
         (("blr", "steps"), [1], [0]),
         (("blr", "learning_rate"), [1e-9, 10], [0.0, 10.1]),
-        (("bnn", "prior_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
+        (("bnn", "prior", "dense_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
         (("ssvae", "dropout"), [0.0, 0.999], [1.0, -0.1]),
         (("ssvae", "classifier_weight"), [0.0], [-0.1]),
         (("ssvae", "max_shift"), [0, 8], [9]),
@@ -340,8 +340,8 @@ def test_file_that_cannot_be_read(name, tmp_path):
         ),
         (
             "stages.evaluate --model bnn --seed 0",
-            written(("bnn", "prior_sd"), ".nan"),
-            "bnn.prior_sd = ",
+            written(("bnn", "kl_weight"), ".nan"),
+            "bnn.kl_weight = ",
         ),
         ("stages.ood --model vae --seed 0", written(("vae", "hidden"), "1e30"), "vae.hidden = "),
         (

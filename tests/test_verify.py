@@ -97,6 +97,12 @@ def test_metric_without_a_tolerance(metrics):
         list(verify.compare(metrics("a"), metrics("b"), FILES, {"bnn.nll": 1.0, "calibration/blr.p": 1.0}))
 
 
+def test_metric_itself_goes_before_patterns_and_the_first_pattern_before_others():
+    tolerances = {"a.*.x": 1.0, "a.*": 2.0, "a.b.x": 3.0}
+    names = ("a.b.x", "a.c.x", "a.c.0.5.x", "a.c.y")
+    assert [verify.tolerance(name, tolerances) for name in names] == [3.0, 1.0, 1.0, 2.0]
+
+
 def test_table_marks_what_is_too_far():
     lines = verify.table([verify.Row("a", 1.0, 1.5, 0.6), verify.Row("bb", 2.0, 1.0, 0.6)]).splitlines()
     assert lines[0].split() == ["metric", "committed", "rerun", "difference", "allowed"]

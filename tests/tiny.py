@@ -18,6 +18,7 @@ VARIANTS = {
     "blr full_covariance": ("blr", {"guide": "full_covariance"}),
     "blr mean_field": ("blr", {"guide": "mean_field"}),
     "bnn lenet mean_field": ("bnn", {"network": "lenet", "inference": "mean_field"}),
+    "bnn lenet mc_dropout": ("bnn", {"network": "lenet", "inference": "mc_dropout", "dropout": 0.5}),
     "bnn lenet map": ("bnn", {"network": "lenet", "inference": "map"}),
     "bnn mlp mean_field": ("bnn", {"network": "mlp", "inference": "mean_field"}),
     "bnn mlp map": ("bnn", {"network": "mlp", "inference": "map"}),

@@ -13,8 +13,11 @@ from stages.inference import posterior
 from stages.models import bnn
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
-IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "mnist", ("fashion_mnist",)
-LEAST_SURE = 24  # digits kept for the picture
+IN_DISTRIBUTION = "mnist"
+OUT_OF_DISTRIBUTION = (  # stages/foreign.py
+    *("fashion_mnist", "gaussian_noise", "uniform_noise", "inverted_mnist", "sklearn_digits", "photographs"),
+)
+PICTURED = 24  # digits kept for each picture
 
 ood_scores = ood.classifier_scores
 ood_metrics = partial(ood.metrics, inside=IN_DISTRIBUTION)
@@ -25,15 +28,28 @@ def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.n
 
     Returns:
         cases: probabilities (images, 10), expected_entropy (images,), labels (images,).
-        least_sure: the same for the digits of largest predictive entropy, with their pixels (digits, 784).
+        validation: the same for the validation digits, on which thresholds are chosen.
+        least_sure, most_aleatoric, most_epistemic: the same for the held-out digits of largest predictive entropy,
+            and of its largest aleatoric and epistemic parts, with their pixels (digits, 784).
     """
     held_out = datasets.load(IN_DISTRIBUTION, params.evaluate.split, params.images)
     cases = predict_cases(params, seed, device, held_out)
-    worst = np.argsort(-ood_scores(cases)["entropy"], kind="stable")[:LEAST_SURE]
-    least_sure = {name: values[worst] for name, values in cases.items()} | {
-        "pixels": held_out.pixels.numpy()[worst]
+    validation = datasets.load(IN_DISTRIBUTION, "validation", params.images)
+    scores = ood_scores(cases)
+    pictures = {
+        "least_sure": scores["entropy"],
+        "most_aleatoric": cases["expected_entropy"],
+        "most_epistemic": scores["mutual_information"],
     }
-    return {"cases": cases, "least_sure": least_sure}
+    return {"cases": cases, "validation": predict_cases(params, seed, device, validation)} | {
+        name: largest(score, cases, held_out) for name, score in pictures.items()
+    }
+
+
+def largest(score: np.ndarray, cases: dict[str, np.ndarray], images: datasets.Images) -> dict[str, np.ndarray]:
+    """The cases of largest score, with their pixels."""
+    worst = np.argsort(-score, kind="stable")[:PICTURED]
+    return {name: values[worst] for name, values in cases.items()} | {"pixels": images.pixels.numpy()[worst]}
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

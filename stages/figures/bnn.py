@@ -8,12 +8,18 @@ from sklearn.metrics import confusion_matrix
 
 from stages.artifacts import write_csv
 from stages.evaluation.classification import BINS, selective_risk
+from stages.figures import shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 
 INSIDE, OUTSIDE = "mnist", "fashion_mnist"
+PICTURES = {
+    "least_sure": "The held-out digits it is least sure of",
+    "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
+    "most_epistemic": "The networks drawn from the posterior disagree (epistemic)",
+}
 
 
-def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: Path) -> None:
+def draw(settings, predictions: dict, ood: dict, shifted: dict, history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
     p, labels = predictions["cases"]["probabilities"], predictions["cases"]["labels"]
     elbo_curve(folder, history, "expected log likelihood (nats)")
@@ -22,7 +28,9 @@ def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: 
     risk_coverage(folder, p, labels)
     entropy_histogram(folder / "entropy.png", ood)
     roc(folder, ood, INSIDE, OUTSIDE, "Telling Fashion-MNIST from MNIST")
-    least_sure(folder / "least_sure.png", predictions["least_sure"])
+    for name, title in PICTURES.items():
+        digits(folder / f"{name}.png", predictions[name], title)
+    shift.draw(folder, shifted)
 
 
 def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
@@ -100,10 +108,10 @@ def entropy_histogram(path: Path, ood: dict) -> None:
         axis.legend(fontsize=9)
 
 
-def least_sure(path: Path, cases: dict) -> None:
-    """The digits of largest predictive entropy, with what the network thinks of them."""
+def digits(path: Path, cases: dict, title: str) -> None:
+    """Some held-out digits, with what the network thinks of them."""
     with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
-        axes[0, 0].figure.suptitle("The held-out digits it is least sure of: truth → two best guesses")
+        axes[0, 0].figure.suptitle(f"{title}: truth → two best guesses")
         for axis, pixels, p, label in zip(
             axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
         ):

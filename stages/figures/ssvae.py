@@ -8,7 +8,7 @@ import pandas as pd
 from stages.figures.style import elbo_curve, image_grid
 
 
-def draw(settings, predictions: dict, ood: dict, history: pd.DataFrame, folder: Path) -> None:
+def draw(settings, predictions: dict, history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
     pictures = predictions["pictures"]
     elbo_curve(folder, history, "classification error (%)")

@@ -15,7 +15,7 @@ from torch import nn
 
 from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization
-from stages.models import bnn
+from stages.models import bnn, weight_priors
 
 DRAWS = 40_000
 STANDARD_ERRORS = 5  # by which a Monte Carlo estimate may be off: one in two million
@@ -54,7 +54,10 @@ def digits(count):
 def build(network, sd):
     """Guide and negative ELBO of a network, in double precision."""
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
-    model, guide = bnn.Model(network, prior_sd=1.0).double(), bnn.MeanFieldGuide(weights, sd).double()
+    model, guide = (
+        bnn.Model(network, weight_priors.isotropic(1.0)).double(),
+        bnn.MeanFieldGuide(weights, sd).double(),
+    )
     return guide, svi.elbo(TraceMeanField_ELBO(), model, guide)
 
 
@@ -165,7 +168,7 @@ def test_a_point_guide_is_left_alone():
     network = dense()
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
     images, labels = digits(8)
-    model, guide = bnn.Model(network, prior_sd=1.0).double(), bnn.PointGuide(weights).double()
+    model, guide = bnn.Model(network, weight_priors.isotropic(1.0)).double(), bnn.PointGuide(weights).double()
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
     outside = objective(images, labels)
     before = torch.get_rng_state()
@@ -179,7 +182,7 @@ def test_a_guide_with_correlated_weights_is_left_alone():
     """Its weights are no independent normals: what was drawn is what the layers use."""
     torch.manual_seed(0)
     images, labels = torch.rand(8, 64), torch.arange(8)
-    model = bnn.Model(nn.Linear(64, 10), prior_sd=1.0)
+    model = bnn.Model(nn.Linear(64, 10), weight_priors.isotropic(1.0))
     guide = AutoMultivariateNormal(model, init_scale=0.1)
     with LocalReparameterization():
         trace = poutine.trace(guide).get_trace(images, labels)

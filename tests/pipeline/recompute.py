@@ -16,11 +16,17 @@ def flat(tree: dict, prefix: str = "") -> dict[str, float]:
 
 
 def metrics(name: str, folder: Path) -> dict[str, float]:
-    """All metrics of a model, or of `ood/<model>`, from its predictions."""
-    predictions = {path.stem: safetensors.numpy.load_file(path) for path in folder.glob("*.safetensors")}
+    """All metrics of seed 0 in metrics/<name>/, from predictions/."""
+    if name == "referral/bnn":
+        return _referral(_read(folder / "bnn/0"), _read(folder / "ood/bnn/0"))
+    predictions = _read(folder / name / "0")
     if name.startswith("ood/"):
         return _ood(predictions, {"ood/bnn": "mnist", "ood/vae": "fashion_mnist"}[name])
-    return {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae}[name](predictions)
+    return {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae, "shift/bnn": _shift}[name](predictions)
+
+
+def _read(folder: Path) -> dict[str, dict]:
+    return {path.stem: safetensors.numpy.load_file(path) for path in folder.glob("*.safetensors")}
 
 
 def _blr(predictions: dict) -> dict[str, float]:
@@ -119,6 +125,33 @@ def _ood(scores: dict, inside: str) -> dict[str, float]:
             rows[f"{name}.{score}.auroc"] = (pairs.mean() + 1) / 2
             rows[f"{name}.{score}.aupr"] = _average_precision(inside_values, outside_values)
             rows[f"{name}.{score}.fpr95"] = (inside_values >= threshold).mean()
+    return rows
+
+
+def _shift(predictions: dict) -> dict[str, float]:
+    rows = {}
+    for name, shifted in predictions.items():
+        for level, p in zip(shifted["levels"], shifted["probabilities"], strict=True):
+            whole = _bnn({"cases": {"probabilities": p, "labels": shifted["labels"]}})
+            kept = ("error_percent", "ece", "predictive_entropy")
+            rows |= {f"{name}.{level:g}.{key}": whole[key] for key in kept}
+    return rows
+
+
+def _referral(predictions: dict, scores: dict) -> dict[str, float]:
+    def doubts_and_errors(cases: dict) -> tuple[np.ndarray, np.ndarray]:
+        p = cases["probabilities"].astype(float)
+        return _entropy(p / p.sum(axis=1)[:, None]), p.argmax(axis=1) != cases["labels"]
+
+    doubt, wrong = doubts_and_errors(predictions["validation"])
+    threshold = max((t for t in doubt if wrong[doubt <= t].mean() <= 1e-3), default=-1.0)
+    rows = {"threshold_nats": threshold}
+    for name, cases in (("validation", "validation"), ("mnist", "cases")):
+        doubt, wrong = doubts_and_errors(predictions[cases])
+        rows[f"{name}.referred_percent"] = 100 * (doubt > threshold).mean()
+        rows[f"{name}.error_percent"] = 100 * wrong[doubt <= threshold].sum() / max(1, (doubt <= threshold).sum())
+    for name in scores.keys() - {"mnist"}:
+        rows[f"{name}.referred_percent"] = 100 * (scores[name]["entropy"] > threshold).mean()
     return rows
 
 

@@ -17,6 +17,8 @@ from tests.pipeline import recompute
 pytestmark = pytest.mark.pipeline
 MODELS = params.MODELS
 AT_THE_END = {"summarize", "plot"}
+OF_THE_BNN = ("train_bnn", "evaluate_bnn", "ood_bnn", "shift_bnn", "refer_bnn")
+WITH_METRICS = [*MODELS, "ood/bnn", "ood/vae", "shift/bnn", "referral/bnn"]
 
 
 def numbers(tree) -> list[float]:
@@ -32,17 +34,17 @@ def test_gate_accepts_the_clone(clone):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", [*MODELS, "ood/bnn", "ood/vae"])
+@pytest.mark.parametrize("name", WITH_METRICS)
 def test_metrics_are_present_and_finite(clone, name, seed):
     values = numbers(artifacts.read_json(clone.folder / f"metrics/{name}/{seed}.json"))
     assert values and all(isinstance(value, int | float) and math.isfinite(value) for value in values)
 
 
-@pytest.mark.parametrize("name", [*MODELS, "ood/bnn", "ood/vae"])
+@pytest.mark.parametrize("name", WITH_METRICS)
 def test_metrics_follow_from_the_predictions(clone, name):
     """Another way from predictions/ to every metric, sharing no code with stages/evaluation."""
     committed = artifacts.read_json(clone.folder / f"metrics/{name}/0.json")
-    again = recompute.metrics(name, clone.folder / "predictions" / name / "0")
+    again = recompute.metrics(name, clone.folder / "predictions")
     assert again == {
         key: pytest.approx(value, rel=1e-5, abs=1e-7) for key, value in recompute.flat(committed).items()
     }
@@ -87,7 +89,7 @@ def test_run_record_names_the_code_that_ran(clone):
 
 def test_a_changed_value_reruns_its_model_alone(clone):
     clone.change(bnn={"steps": 10}, seeds=[0])
-    assert clone.repro() == {"train_bnn@0", "evaluate_bnn@0", "ood_bnn@0"} | AT_THE_END
+    assert clone.repro() == {f"{stage}@0" for stage in OF_THE_BNN} | AT_THE_END
 
 
 def test_metrics_diff_names_what_changed(clone):
@@ -105,7 +107,7 @@ def test_plots_diff_writes_its_page(clone):
 def test_a_new_seed_runs_its_own_stages_alone(clone):
     clone.change(seeds=[0, 2])
     of_a_seed = ["drop_labels", *(f"train_{model}" for model in params.TRAINED)]
-    of_a_seed += [*(f"evaluate_{model}" for model in MODELS), "ood_bnn", "ood_vae"]
+    of_a_seed += [*(f"evaluate_{model}" for model in MODELS), "ood_bnn", "ood_vae", "shift_bnn", "refer_bnn"]
     assert clone.repro() == {f"{stage}@2" for stage in of_a_seed} | AT_THE_END
 
 

@@ -1,0 +1,32 @@
+"""Errors, calibration and doubt of a classifier as digits drift away from what it was trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.artifacts import write_csv
+from stages.evaluation.shift import curve
+from stages.figures.style import BLUE, GREEN, ORANGE, figure
+
+LEVELS = {  # of each shift, in words
+    "rotation": "degrees",
+    "blur": "sd of the filter (pixels)",
+    "noise": "sd (share of white)",
+    "occlusion": "side of the square (pixels)",
+}
+
+
+def draw(folder: Path, shifted: dict[str, dict[str, np.ndarray]]) -> None:
+    """shift.png, and a table of the same for each shift."""
+    with figure(folder / "shift.png", columns=len(LEVELS), size=(3.2, 3.2), sharey=True) as axes:
+        for axis, (name, unit) in zip(axes, LEVELS.items(), strict=True):
+            levels, along = shifted[name]["levels"], curve(shifted[name])
+            write_csv(folder / f"{name}.csv", pd.DataFrame({name: levels} | along))
+            axis.plot(levels, np.array(along["error_percent"]) / 100, color=ORANGE, label="error")
+            axis.plot(
+                levels, np.array(along["predictive_entropy"]) / np.log(10), color=BLUE, label="entropy / log 10"
+            )
+            axis.plot(levels, along["ece"], color=GREEN, label="calibration error")
+            axis.set(title=name, xlabel=unit, ylim=(0, 1))
+        axes[0].legend(fontsize=9)

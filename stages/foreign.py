@@ -1,0 +1,125 @@
+"""Images of a kind that a classifier of digits was never trained on, and digits that drift away from it.
+
+Everything but Fashion-MNIST is made here, from MNIST's own files or from what scikit-learn ships. The same split
+gives the same bytes on every machine.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits, load_sample_image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+from stages import datasets
+from stages.datasets import PIXELS, Images
+
+SIZE = 2000  # images of each set that is made here, at most
+SIDE = 28
+SEEDS = {"validation": 0, "test": 1}
+PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
+
+
+def load(name: str, split: str, sizes) -> Images:
+    """One foreign data set, by name.
+
+    Args:
+        name: `fashion_mnist`, or one of `MADE`.
+        split: `validation` or `test`; the two have no image in common.
+        sizes: how many images of each split to use (the params section `images`).
+
+    Returns:
+        The images; labels of those made here are -1.
+    """
+    if name not in MADE:
+        return datasets.load(name, split, sizes)
+    pixels = MADE[name](split, sizes)
+    return Images(pixels, torch.full((len(pixels),), -1))
+
+
+def gaussian_noise(split: str, sizes) -> Tensor:
+    """Independent normal pixels with the mean and the sd of MNIST's, cut to bytes."""
+    known = datasets.load("mnist", split, sizes).pixels[:SIZE]
+    noise = torch.randn(known.shape, generator=_generator(split))
+    return _bytes(known.float().mean() + known.float().std() * noise)
+
+
+def uniform_noise(split: str, sizes) -> Tensor:
+    """Independent pixels, each byte as likely as any other."""
+    size = min(SIZE, getattr(sizes, split))
+    return torch.randint(256, (size, PIXELS), generator=_generator(split), dtype=torch.uint8)
+
+
+def inverted_mnist(split: str, sizes) -> Tensor:
+    """Dark digits on white."""
+    return 255 - datasets.load("mnist", split, sizes).pixels[:SIZE]
+
+
+def sklearn_digits(split: str, sizes) -> Tensor:
+    """The 8 x 8 digits of scikit-learn (UCI, 1998), enlarged to MNIST's 20 x 20 box; half in each split."""
+    small = torch.tensor(load_digits().images, dtype=torch.float32).unsqueeze(1) * (255 / 16)
+    part = small.chunk(2)[SEEDS[split]][: getattr(sizes, split)]
+    large = F.interpolate(part, size=(20, 20), mode="bilinear", align_corners=False)
+    return _bytes(F.pad(large, (4, 4, 4, 4)).reshape(-1, PIXELS))
+
+
+def photographs(split: str, sizes) -> Tensor:
+    """Grey patches of a photograph that scikit-learn ships, at random places; another one for each split."""
+    grey = torch.tensor(load_sample_image(PHOTOGRAPHS[split]), dtype=torch.float32).mean(dim=-1)
+    patches = grey.unfold(0, SIDE, 1).unfold(1, SIDE, 1)  # (rows, columns, 28, 28), a view
+    size, generator = min(SIZE, getattr(sizes, split)), _generator(split)
+    row, column = (torch.randint(count, (size,), generator=generator) for count in patches.shape[:2])
+    return _bytes(patches[row, column].reshape(size, PIXELS))
+
+
+MADE: dict[str, Callable[..., Tensor]] = {
+    made.__name__: made for made in (gaussian_noise, uniform_noise, inverted_mnist, sklearn_digits, photographs)
+}
+
+
+def rotated(pixels: Tensor, degrees: float) -> Tensor:
+    """Turned about the centre, counter-clockwise."""
+    images = pixels.view(-1, 1, SIDE, SIDE)
+    bilinear = transforms.InterpolationMode.BILINEAR
+    return transforms.rotate(images, degrees, interpolation=bilinear).reshape(-1, PIXELS)
+
+
+def blurred(pixels: Tensor, sd: float) -> Tensor:
+    """Seen through a Gaussian filter; `sd` in pixels."""
+    images = pixels.view(-1, 1, SIDE, SIDE)
+    return transforms.gaussian_blur(images, kernel_size=[21, 21], sigma=[sd, sd]).reshape(-1, PIXELS)
+
+
+def noisy(pixels: Tensor, sd: float) -> Tensor:
+    """With independent normal noise; `sd` as a fraction of white."""
+    noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0)).to(pixels.device)
+    return _bytes(pixels.float() + 255 * sd * noise)
+
+
+def occluded(pixels: Tensor, side: float) -> Tensor:
+    """With a black square somewhere on the digit's box; `side` in pixels."""
+    side, generator = int(side), torch.Generator().manual_seed(0)
+    hidden = pixels.clone().view(-1, SIDE, SIDE)
+    corners = torch.randint(4, 25 - side, (len(pixels), 2), generator=generator)
+    for image, (row, column) in zip(hidden, corners.tolist(), strict=True):
+        image[row : row + side, column : column + side] = 0
+    return hidden.view(-1, PIXELS)
+
+
+# how a digit drifts away from what was trained on, and by how much (Ovadia et al. 2019)
+SHIFTS: dict[str, tuple[Callable[[Tensor, float], Tensor], tuple[float, ...]]] = {
+    "rotation": (rotated, (0, 15, 30, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180)),
+    "blur": (blurred, (0.5, 1.0, 1.5, 2.0, 3.0)),
+    "noise": (noisy, (0.1, 0.2, 0.3, 0.5, 0.8)),
+    "occlusion": (occluded, (4, 6, 8, 10, 14)),
+}
+
+
+def _generator(split: str) -> torch.Generator:
+    return torch.Generator().manual_seed(SEEDS[split])
+
+
+def _bytes(values: Tensor) -> Tensor:
+    return torch.as_tensor(np.rint(values.numpy())).clamp(0, 255).to(torch.uint8)

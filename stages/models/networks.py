@@ -1,0 +1,67 @@
+"""Ordinary classifiers of 28 x 28 images, to be made Bayesian by stages/models/bnn.py."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """Dropout that stays on after training: each forward pass is a draw of a network (Gal and Ghahramani 2016)."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Switch units off, independently for each image; the same shape."""
+        return F.dropout(x, self.rate, training=True)
+
+
+def lenet(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
+    """A network of LeNet's type (LeCun et al. 1998): two convolutions, two dense layers, 80 thousand weights.
+
+    Args:
+        width: number of filters and units, relative to that.
+        dropout: rate at the inputs of the last layer; half of it before the first dense layer, a fifth before the
+            second convolution. 0: no such layers.
+    """
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)),
+        nn.Conv2d(1, 16 * width, 5),  # -> (batch, 16, 24, 24)
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        *_dropout(dropout / 5),
+        nn.Conv2d(16 * width, 32 * width, 5),  # -> (batch, 32, 8, 8)
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        *_dropout(dropout / 2),
+        nn.Linear(32 * width * 4 * 4, 128 * width),
+        nn.ReLU(),
+        *_dropout(dropout),
+        nn.Linear(128 * width, 10),
+    )
+
+
+def mlp(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
+    """Two hidden layers of 400, as in Blundell et al. (2015).
+
+    Args:
+        width: number of units, relative to that.
+        dropout: rate at the inputs of the last layer; half of it before the second layer. 0: no such layers.
+    """
+    return nn.Sequential(
+        nn.Linear(784, 400 * width),
+        nn.ReLU(),
+        *_dropout(dropout / 2),
+        nn.Linear(400 * width, 400 * width),
+        nn.ReLU(),
+        *_dropout(dropout),
+        nn.Linear(400 * width, 10),
+    )
+
+
+def _dropout(rate: float) -> list[nn.Module]:
+    return [Dropout(rate)] if rate > 0 else []
+
+
+NETWORKS = {"lenet": lenet, "mlp": mlp}

@@ -1,0 +1,58 @@
+"""What a Bayesian neural network believes of its weights before it has seen data.
+
+    normal         w ~ Normal(0, sd)
+    scale_mixture  w ~ narrow_share Normal(0, narrow_sd) + (1 - narrow_share) Normal(0, sd): most weights matter
+                   little, some a lot (Blundell et al. 2015, section 3.3)
+
+independently for each weight, with an sd for each type of layer: a unit that sums over 500 inputs needs smaller
+weights than one that sums over 25, or its activation is large before anything is learned.
+"""
+
+from typing import Annotated, Literal
+
+import pyro.distributions as dist
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from stages.params import Positive, Section
+
+
+class Params(Section):
+    """The prior of all weights and biases."""
+
+    family: Literal["normal", "scale_mixture"]
+    convolution_sd: Positive  # of the weights of convolutions
+    dense_sd: Positive  # of the weights of dense layers
+    bias_sd: Positive  # of all biases
+    narrow_sd: Positive  # scale_mixture: of the narrow component
+    narrow_share: Annotated[float, Field(gt=0, lt=1)]  # scale_mixture: its weight
+
+
+def isotropic(sd: float) -> Params:
+    """Normal, with the same sd for every weight and bias."""
+    same = dict.fromkeys(("convolution_sd", "dense_sd", "bias_sd"), sd)
+    return Params(family="normal", **same, narrow_sd=sd, narrow_share=0.5)
+
+
+def sd(params: Params, layer: nn.Module, name: str) -> float:
+    """That of the parameter `name` ("weight" or "bias") of a layer."""
+    if name == "bias":
+        return params.bias_sd
+    return params.convolution_sd if isinstance(layer, nn.Conv2d) else params.dense_sd
+
+
+def distribution(params: Params, sd: float, shape: torch.Size, like: Tensor) -> dist.Distribution:
+    """The prior of one tensor of weights.
+
+    Args:
+        params: the family.
+        sd: of its wide or only component.
+        shape: of the tensor.
+        like: any tensor on its device.
+    """
+    if params.family == "normal":
+        return dist.Normal(like.new_tensor(0.0), like.new_tensor(sd)).expand(shape).to_event()
+    shares = dist.Categorical(like.new_tensor([params.narrow_share, 1 - params.narrow_share]))
+    components = dist.Normal(like.new_zeros(2), like.new_tensor([params.narrow_sd, sd]))
+    return dist.MixtureSameFamily(shares, components).expand(shape).to_event()
