@@ -14,7 +14,11 @@ from torch import Tensor, nn
 
 from benchmarks import torch_contestants
 from benchmarks.contest import Contestant
-from stages.inference.local_reparameterization import MIN_VARIANCE, LocalReparameterization
+from stages.inference.local_reparameterization import (
+    MIN_VARIANCE,
+    LocalReparameterization,
+    standard_normal_like,
+)
 from stages.models import bnn, weight_priors
 from stages.models.networks import NETWORKS
 from stages.params import Training
@@ -84,7 +88,7 @@ class HandWritten(nn.Module):
             weight_sd, bias_sd = F.softplus(self.rho[f"{name}_weight"]), F.softplus(self.rho[f"{name}_bias"])
             apply = F.conv2d if isinstance(layer, nn.Conv2d) else F.linear
             variance = apply(h.square(), weight_sd.square(), bias_sd.square())
-            h = layer(h) + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(variance)
+            h = layer(h) + variance.clamp(min=MIN_VARIANCE).sqrt() * standard_normal_like(variance)
             for loc, sd in ((layer.weight, weight_sd), (layer.bias, bias_sd)):
                 kl = kl + 0.5 * (loc.square() + sd.square() - 1).sum() - sd.log().sum()
         return F.cross_entropy(h, labels) + kl / SIZE

@@ -13,7 +13,11 @@ import pandas as pd
 from stages import artifacts, command, params
 
 # predictions of a model that other stages than its evaluation have made
-MORE = {"blr": ["calibration/blr"], "bnn": ["ood/bnn/{seed}", "shift/bnn/{seed}"], "vae": ["ood/vae/{seed}"]}
+MORE = {
+    "blr": ["calibration/blr"],
+    "bnn": ["ood/bnn/{seed}", "shift/bnn/{seed}", "samples/bnn/{seed}"],
+    "vae": ["ood/vae/{seed}"],
+}
 
 
 def main() -> None:

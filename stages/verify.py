@@ -77,7 +77,7 @@ def stage(file: Path) -> str:
     match file.parts:
         case ("calibration", model):
             return f"calibrate_{model}"
-        case ("ood" | "shift" as kind, model, seed):
+        case ("ood" | "samples" | "shift" as kind, model, seed):
             return f"{kind}_{model}@{seed}"
         case ("referral", model, seed):
             return f"refer_{model}@{seed}"

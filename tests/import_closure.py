@@ -13,6 +13,7 @@ BY_NAME = {
     "stages.ood": ["stages.evaluation.{}"],
     "stages.shift": ["stages.evaluation.{}"],
     "stages.refer": ["stages.evaluation.{}"],
+    "stages.samples": ["stages.evaluation.{}"],
     "stages.summarize": ["stages.evaluation.{}"],
     "stages.plot": ["stages.figures.{}"],
 }

@@ -83,6 +83,28 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+SHOWN = {
+    "mnist": "held-out digits",
+    "fashion_mnist": "Fashion-MNIST",
+    "photographs": "patches of a photograph",
+    "inverted_mnist": "inverted digits",
+    "sklearn_digits": "scikit-learn's digits, enlarged",
+    "gaussian_noise": "Gaussian noise",
+    "uniform_noise": "uniform noise",
+}
+
+
+def decisions() -> str:
+    """What comes of handing unsure digits to a person as a Markdown table, from metrics/referral/bnn/0.json."""
+    metrics = json.loads((ROOT / "metrics/referral/bnn/0.json").read_text())
+    lines = ["| | handed to a person (%) | wrong among the answered (%) |", "|---|---|---|"]
+    for name, text in SHOWN.items():
+        wrong = metrics[name].get("error_percent")
+        answered = "all that are answered" if wrong is None else f"{wrong:.2f}"
+        lines.append(f"| {text} | {metrics[name]['referred_percent']:.1f} | {answered} |")
+    return "\n".join(lines)
+
+
 def dag() -> str:
     """The pipeline as a Mermaid flowchart."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
@@ -92,9 +114,9 @@ def dag() -> str:
 
 def updated(text: str) -> str:
     """README's text with these parts as they should be."""
-    for part, content in (("results", table()), ("speed", speed())):
-        marks = rf"(<!-- {part}:.*?-->\n).*?(\n<!-- end of {part} -->)"
-        text = re.sub(marks, rf"\g<1>{content}\g<2>", text, flags=re.S)
+    for part, content in (("results", table()), ("speed", speed()), ("decisions", decisions())):
+        marks = rf"(<!-- {part}:.*?-->\n).*?(<!-- end of {part} -->)"
+        text = re.sub(marks, rf"\g<1>{content}\n\g<2>", text, flags=re.S)
     return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
 
 

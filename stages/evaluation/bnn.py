@@ -57,10 +57,16 @@ def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
     return classification.metrics(predictions["cases"]["probabilities"], predictions["cases"]["labels"])
 
 
-def predict_cases(params, seed: int, device: torch.device, images: datasets.Images) -> dict[str, np.ndarray]:
-    """The posterior predictive of any images."""
+def trained(params, seed: int, device: torch.device) -> tuple[bnn.Model, bnn.PointGuide]:
+    """The model and its learned posterior."""
     model, guide = (part.to(device) for part in bnn.build(params.bnn))
     posterior.load(Path(f"posteriors/bnn/{seed}/weights.safetensors"), model, guide)
+    return model, guide
+
+
+def predict_cases(params, seed: int, device: torch.device, images: datasets.Images) -> dict[str, np.ndarray]:
+    """The posterior predictive of any images."""
+    model, guide = trained(params, seed, device)
     samples = params.evaluate.bnn.posterior_samples
     cases = class_probabilities(model, guide, images.pixels.to(device), samples)
     return {name: value.cpu().numpy() for name, value in cases.items()} | {"labels": images.labels.numpy()}

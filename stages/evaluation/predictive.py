@@ -1,5 +1,7 @@
 """The posterior predictive of a classifier: probabilities averaged over networks drawn from the posterior."""
 
+from collections.abc import Sequence
+
 import torch
 from pyro import poutine
 from pyro.nn import PyroModule
@@ -35,3 +37,25 @@ def class_probabilities(
         p = log_p.exp()
         total, total_entropy = total + p, total_entropy - (p * log_p).sum(-1)
     return {"probabilities": total / samples, "expected_entropy": total_entropy / samples}
+
+
+@torch.no_grad()
+def cumulative(model: PyroModule, guide: PyroModule, pixels: Tensor, counts: Sequence[int]) -> Tensor:
+    """Class probabilities averaged over the first samples.
+
+    Args:
+        model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).
+        guide: draws all of the model's latent sites.
+        pixels: bytes, (images, 784).
+        counts: numbers of samples, ascending.
+
+    Returns:
+        (counts, images, classes) float32; each set of samples holds those before it.
+    """
+    images, total, found = unit_interval(pixels), 0.0, []
+    for drawn in range(1, max(counts) + 1):
+        network = poutine.replay(model, poutine.trace(guide).get_trace(images[:1]))
+        total = total + network(images).softmax(-1)
+        if drawn in counts:
+            found.append(total / drawn)
+    return torch.stack(found)

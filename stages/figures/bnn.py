@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.artifacts import write_csv
 from stages.evaluation.classification import BINS, selective_risk
-from stages.figures import shift
+from stages.figures import samples, shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 
 INSIDE, OUTSIDE = "mnist", "fashion_mnist"
@@ -19,7 +19,15 @@ PICTURES = {
 }
 
 
-def draw(settings, predictions: dict, ood: dict, shifted: dict, history: pd.DataFrame, folder: Path) -> None:
+def draw(
+    settings,
+    predictions: dict,
+    ood: dict,
+    shifted: dict,
+    by_samples: dict,
+    history: pd.DataFrame,
+    folder: Path,
+) -> None:
     """Draw all figures of the model into `folder`."""
     p, labels = predictions["cases"]["probabilities"], predictions["cases"]["labels"]
     elbo_curve(folder, history, "expected log likelihood (nats)")
@@ -31,6 +39,7 @@ def draw(settings, predictions: dict, ood: dict, shifted: dict, history: pd.Data
     for name, title in PICTURES.items():
         digits(folder / f"{name}.png", predictions[name], title)
     shift.draw(folder, shifted)
+    samples.draw(folder, by_samples, INSIDE, OUTSIDE)
 
 
 def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import nn
 
 from stages.inference import svi
-from stages.inference.local_reparameterization import LocalReparameterization
+from stages.inference.local_reparameterization import LocalReparameterization, standard_normal_like
 from stages.models import bnn, weight_priors
 
 DRAWS = 40_000
@@ -238,3 +238,14 @@ def test_a_weight_may_be_passed_by_name(layer):
         weight = pyro.sample("weight", dist.Normal(torch.zeros(shape), 1.0).to_event())
         outputs = layer(inputs, weight=weight, bias=torch.zeros(2))
     assert not torch.equal(outputs[0], outputs[1])  # local draws: of equal inputs too
+
+
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+def test_noise_is_standard_normal_in_every_memory_format(form):
+    torch.manual_seed(0)
+    like = torch.empty(40, 10, 30, 20).contiguous(memory_format=form)
+    noise = standard_normal_like(like)
+    assert noise.shape == like.shape and noise.stride() == like.stride()
+    assert noise.mean().item() == pytest.approx(0, abs=5 / noise.numel() ** 0.5)
+    assert noise.var().item() == pytest.approx(1, abs=5 * (2 / noise.numel()) ** 0.5)
+    assert len(noise.unique()) > 0.95 * noise.numel()

@@ -22,7 +22,8 @@ def metrics(name: str, folder: Path) -> dict[str, float]:
     predictions = _read(folder / name / "0")
     if name.startswith("ood/"):
         return _ood(predictions, {"ood/bnn": "mnist", "ood/vae": "fashion_mnist"}[name])
-    return {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae, "shift/bnn": _shift}[name](predictions)
+    of_model = {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae}
+    return (of_model | {"shift/bnn": _shift, "samples/bnn": _samples})[name](predictions)
 
 
 def _read(folder: Path) -> dict[str, dict]:
@@ -135,6 +136,17 @@ def _shift(predictions: dict) -> dict[str, float]:
             whole = _bnn({"cases": {"probabilities": p, "labels": shifted["labels"]}})
             kept = ("error_percent", "ece", "predictive_entropy")
             rows |= {f"{name}.{level:g}.{key}": whole[key] for key in kept}
+    return rows
+
+
+def _samples(predictions: dict) -> dict[str, float]:
+    digits, clothes = predictions["mnist"], predictions["fashion_mnist"]
+    rows = {}
+    for place, count in enumerate(digits["counts"]):
+        whole = _bnn({"cases": {"probabilities": digits["probabilities"][place], "labels": digits["labels"]}})
+        inside, outside = (_entropy(of["probabilities"][place].astype(float)) for of in (digits, clothes))
+        area = (np.sign(outside[:, None] - inside[None, :]).mean() + 1) / 2
+        rows |= {f"{count}.nll": whole["nll"], f"{count}.ece": whole["ece"], f"{count}.auroc": area}
     return rows
 
 
