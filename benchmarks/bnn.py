@@ -21,6 +21,7 @@ from stages.inference.local_reparameterization import (
 )
 from stages.models import bnn, weight_priors
 from stages.models.networks import NETWORKS
+from stages.models.weight_guides import MeanFieldGuide
 from stages.params import Training
 
 BATCH, SIZE = 128, 50_000
@@ -56,7 +57,7 @@ def ours(network: nn.Module, weights: dict, batches, training: Training) -> Cont
     """stages/models/bnn.py in the project's loop."""
     network.load_state_dict(weights)
     sites = {f"network.{name}": value for name, value in network.named_parameters()}
-    guide = bnn.MeanFieldGuide(sites, INITIAL_SD)
+    guide = MeanFieldGuide(sites, INITIAL_SD)
     model = bnn.Model(network, weight_priors.isotropic(1.0))
     inputs = [(*batch, SIZE) for batch in batches]
     return torch_contestants.ours(

@@ -3,7 +3,6 @@
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from stages import command, datasets, params, runtime
 from stages.evaluation.predictive import class_probabilities
 from stages.models import bnn, weight_priors
 from stages.models.networks import lenet
+from stages.models.weight_guides import MeanFieldGuide
 
 SAMPLES, ROUNDS = 25, 4  # posterior samples in a round of the race, and its rounds
 FEW, MANY = 10, 100  # posterior samples whose peak memory is compared
@@ -58,18 +58,18 @@ def images(settings) -> Tensor:
     return datasets.load("mnist", "test", settings.images).pixels
 
 
-def posterior() -> tuple[torch.nn.Module, bnn.Model, bnn.MeanFieldGuide]:
+def posterior() -> tuple[torch.nn.Module, bnn.Model, MeanFieldGuide]:
     """An untrained LeNet, and the model and guide made from it."""
     network = lenet()
     sites = {f"network.{name}": value for name, value in network.named_parameters()}
     return (
         network,
         bnn.Model(lenet(), weight_priors.isotropic(1.0)),
-        bnn.MeanFieldGuide(sites, INITIAL_SD),
+        MeanFieldGuide(sites, INITIAL_SD),
     )
 
 
-def drawn(guide: bnn.MeanFieldGuide, name: str, value: Tensor) -> Tensor:
+def drawn(guide: MeanFieldGuide, name: str, value: Tensor) -> Tensor:
     """One parameter of a network from the posterior, without Pyro."""
     key = f"network.{name}".replace(".", "_")
     return guide.loc[key] + F.softplus(guide.rho[key]) * torch.randn_like(value)
@@ -90,16 +90,7 @@ def main() -> None:
     runtime.prepare("cpu", 0)
     _, model, guide = posterior()
     class_probabilities(model, guide, images(settings), args.samples)
-    print(round(own_peak_memory_mb(), 1))
-
-
-def own_peak_memory_mb() -> float:
-    """Of this program alone: on Linux `ru_maxrss` also knows that of the parent that it was forked from."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except FileNotFoundError:
-        return runtime.peak_memory_mb()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    print(round(runtime.peak_memory_mb(), 1))
 
 
 if __name__ == "__main__":

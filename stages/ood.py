@@ -20,12 +20,16 @@ def main() -> None:
     settings = params.load()
 
     from stages import foreign, runtime
+    from stages.evaluation import ood
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
-    inside = artifacts.read_arrays(f"predictions/{args.model}/{args.seed}/cases.safetensors")
-    scores = {evaluation.IN_DISTRIBUTION: evaluation.ood_scores(inside)}
-    for name in evaluation.OUT_OF_DISTRIBUTION:
+    known, inside = (
+        artifacts.read_arrays(f"predictions/{args.model}/{args.seed}/cases.safetensors"),
+        evaluation.inside(settings),
+    )
+    scores = {inside: evaluation.ood_scores(known)}
+    for name in evaluation.outside(settings):
         images = foreign.load(name, settings.evaluate.split, settings.images)
         cases = evaluation.predict_cases(settings, args.seed, device, images)
         scores[name] = evaluation.ood_scores(cases)
@@ -33,7 +37,7 @@ def main() -> None:
     folder = Path("predictions") / "ood" / args.model / str(args.seed)
     for name, arrays in scores.items():
         artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    artifacts.write_json(f"metrics/ood/{args.model}/{args.seed}.json", evaluation.ood_metrics(scores))
+    artifacts.write_json(f"metrics/ood/{args.model}/{args.seed}.json", ood.metrics(scores, inside))
 
 
 if __name__ == "__main__":

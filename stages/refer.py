@@ -9,7 +9,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from stages import artifacts, command
+from stages import artifacts, command, params
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--model", choices=("bnn",), required=True)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
     args = parser.parse_args()
+    settings = params.load()
 
     from stages.evaluation import referral
 
@@ -30,9 +31,9 @@ def main() -> None:
     metrics = {
         "threshold_nats": threshold,
         "validation": referral.outcome(entropy(evaluation, validation), threshold, right(validation)),
-        evaluation.IN_DISTRIBUTION: referral.outcome(entropy(evaluation, held_out), threshold, right(held_out)),
+        evaluation.inside(settings): referral.outcome(entropy(evaluation, held_out), threshold, right(held_out)),
     }
-    for name in evaluation.OUT_OF_DISTRIBUTION:
+    for name in evaluation.outside(settings):
         scores = artifacts.read_arrays(f"predictions/ood/{args.model}/{args.seed}/{name}.safetensors")
         metrics[name] = referral.outcome(scores["entropy"], threshold)
     artifacts.write_json(f"metrics/referral/{args.model}/{args.seed}.json", metrics)

@@ -104,7 +104,12 @@ class Costs:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident size of this process so far, in MiB."""
+    """Largest resident size of this program so far, in MiB."""
+    try:  # what `ru_maxrss` says on Linux may be the size of the parent that the process was forked from
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except (FileNotFoundError, StopIteration):
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes on Linux, bytes on macOS
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

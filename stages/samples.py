@@ -12,7 +12,6 @@ from stages import artifacts, command, params
 
 IMAGES = 2000  # of each data set
 COUNTS = (1, 2, 5, 10, 20, 50, 100)  # posterior samples
-OUTSIDE = "fashion_mnist"
 
 
 def main() -> None:
@@ -33,7 +32,8 @@ def main() -> None:
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     model, guide = evaluation.trained(settings, args.seed, device)
     predictions = {}
-    for name in (evaluation.IN_DISTRIBUTION, OUTSIDE):
+    inside, outside = evaluation.inside(settings), evaluation.outside(settings)[0]
+    for name in (inside, outside):
         images = datasets.load(name, settings.evaluate.split, settings.images)
         probabilities = cumulative(model, guide, images.pixels[:IMAGES].to(device), COUNTS)
         predictions[name] = {
@@ -45,7 +45,7 @@ def main() -> None:
     folder = Path("predictions") / "samples" / args.model / str(args.seed)
     for name, arrays in predictions.items():
         artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    metrics = samples.metrics(predictions, evaluation.IN_DISTRIBUTION, OUTSIDE)
+    metrics = samples.metrics(predictions, inside, outside)
     artifacts.write_json(f"metrics/samples/{args.model}/{args.seed}.json", metrics)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
 
     evaluation = import_module(f"stages.evaluation.{args.model}")
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
-    held_out = datasets.load(evaluation.IN_DISTRIBUTION, settings.evaluate.split, settings.images)
+    held_out = datasets.load(evaluation.inside(settings), settings.evaluate.split, settings.images)
     pixels, labels = held_out.pixels[:IMAGES], held_out.labels[:IMAGES]
     predictions = {}
     for name, (transform, levels) in foreign.SHIFTS.items():

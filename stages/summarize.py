@@ -7,6 +7,7 @@ over the test cases of the first seed, null for a metric that does not depend on
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from stages import artifacts, command, params
+from stages.evaluation.ood import metrics as separations
 
 Groups = dict[str, dict[str, np.ndarray]]
 Metrics = dict[str, Any]  # numbers, or the same again
@@ -49,7 +51,7 @@ def summary_of(model: str, settings, ood: bool = False) -> Metrics:
     predictions = {path.stem: artifacts.read_arrays(path) for path in sorted(folder.glob("*.safetensors"))}
     evaluation = import_module(f"stages.evaluation.{model}")
     if ood:
-        compute, resampled = evaluation.ood_metrics, set(predictions)
+        compute, resampled = partial(separations, inside=evaluation.inside(settings)), set(predictions)
     else:
         compute, resampled = evaluation.metrics, evaluation.TEST_CASES
     ci95_test = bootstrap(compute, predictions, resampled, settings.summarize.bootstrap, name)

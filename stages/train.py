@@ -33,6 +33,7 @@ def main() -> None:
         checkpoint = checkpoints.Checkpoint(scratch, identity, settings.checkpoint_seconds)
         problem = inference.problem(settings, args.seed, device)
         history = svi.fit(problem, training, f"{args.model} {args.seed}", checkpoint)
+        problem.finish()
 
         folder = Path("posteriors") / args.model / str(args.seed)
         posterior.save(folder / "weights.safetensors", problem.model, problem.guide)

@@ -27,7 +27,7 @@ def mnist(monkeypatch):
 
 
 def test_network_is_shown_all_of_them():
-    assert ("fashion_mnist", *foreign.MADE) == bnn.OUT_OF_DISTRIBUTION
+    assert ("mnist", "fashion_mnist", *foreign.MADE) == bnn.DATA_SETS
 
 
 @pytest.mark.parametrize("name", foreign.MADE)

@@ -133,7 +133,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def settings(*seeds):
-    return SimpleNamespace(seeds=list(seeds), summarize=SimpleNamespace(bootstrap=20))
+    bnn, summarize = SimpleNamespace(dataset="mnist"), SimpleNamespace(bootstrap=20)
+    return SimpleNamespace(seeds=list(seeds), bnn=bnn, summarize=summarize)
 
 
 def test_summary_of_two_seeds(folder):

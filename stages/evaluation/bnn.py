@@ -1,10 +1,10 @@
 """Step 4 for the Bayesian neural network: its posterior predictive on held-out digits, and on anything else."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from pyro.nn import PyroModule
 
 from stages import datasets
 from stages.evaluation import classification, ood
@@ -13,14 +13,23 @@ from stages.inference import posterior
 from stages.models import bnn
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
-IN_DISTRIBUTION = "mnist"
-OUT_OF_DISTRIBUTION = (  # stages/foreign.py
-    *("fashion_mnist", "gaussian_noise", "uniform_noise", "inverted_mnist", "sklearn_digits", "photographs"),
+DATA_SETS = (  # stages/foreign.py
+    *("mnist", "fashion_mnist", "gaussian_noise", "uniform_noise"),
+    *("inverted_mnist", "sklearn_digits", "photographs"),
 )
 PICTURED = 24  # digits kept for each picture
 
 ood_scores = ood.classifier_scores
-ood_metrics = partial(ood.metrics, inside=IN_DISTRIBUTION)
+
+
+def inside(params) -> str:
+    """The data set that the network was trained on."""
+    return params.bnn.dataset
+
+
+def outside(params) -> list[str]:
+    """Those that it was not, the other one of the pair MNIST and Fashion-MNIST first."""
+    return [name for name in DATA_SETS if name != inside(params)]
 
 
 def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.ndarray]]:
@@ -32,9 +41,9 @@ def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.n
         least_sure, most_aleatoric, most_epistemic: the same for the held-out digits of largest predictive entropy,
             and of its largest aleatoric and epistemic parts, with their pixels (digits, 784).
     """
-    held_out = datasets.load(IN_DISTRIBUTION, params.evaluate.split, params.images)
+    held_out = datasets.load(inside(params), params.evaluate.split, params.images)
     cases = predict_cases(params, seed, device, held_out)
-    validation = datasets.load(IN_DISTRIBUTION, "validation", params.images)
+    validation = datasets.load(inside(params), "validation", params.images)
     scores = ood_scores(cases)
     pictures = {
         "least_sure": scores["entropy"],
@@ -57,7 +66,7 @@ def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
     return classification.metrics(predictions["cases"]["probabilities"], predictions["cases"]["labels"])
 
 
-def trained(params, seed: int, device: torch.device) -> tuple[bnn.Model, bnn.PointGuide]:
+def trained(params, seed: int, device: torch.device) -> tuple[bnn.Model, PyroModule]:
     """The model and its learned posterior."""
     model, guide = (part.to(device) for part in bnn.build(params.bnn))
     posterior.load(Path(f"posteriors/bnn/{seed}/weights.safetensors"), model, guide)
@@ -67,6 +76,12 @@ def trained(params, seed: int, device: torch.device) -> tuple[bnn.Model, bnn.Poi
 def predict_cases(params, seed: int, device: torch.device, images: datasets.Images) -> dict[str, np.ndarray]:
     """The posterior predictive of any images."""
     model, guide = trained(params, seed, device)
-    samples = params.evaluate.bnn.posterior_samples
-    cases = class_probabilities(model, guide, images.pixels.to(device), samples)
+    cases = class_probabilities(model, guide, images.pixels.to(device), draws(params))
     return {name: value.cpu().numpy() for name, value in cases.items()} | {"labels": images.labels.numpy()}
+
+
+def draws(params) -> int:
+    """How many networks to draw: every one where there are only so many."""
+    if params.bnn.single == "map":
+        return params.bnn.members if params.bnn.inference == "ensemble" else 1
+    return params.evaluate.bnn.posterior_samples

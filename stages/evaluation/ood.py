@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 from scipy.stats import entropy
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import auc, average_precision_score, roc_curve
 
 
 def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -82,7 +82,7 @@ def separation(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
     scores = np.concatenate([inside, outside])
     false_positive_rate, true_positive_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
     return {
-        "auroc": float(roc_auc_score(positive, scores)),
+        "auroc": float(auc(false_positive_rate, true_positive_rate)),
         "aupr": float(average_precision_score(positive, scores)),
         "fpr95": float(false_positive_rate[np.argmax(true_positive_rate >= 0.95)]),
     }

@@ -1,6 +1,5 @@
 """Step 4 for the VAE: an honest bound on the likelihood of held-out images, and pictures from the decoder."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,19 @@ from stages.inference import posterior
 from stages.models import vae
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
-IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "fashion_mnist", ("mnist",)
 DRAWN, RECONSTRUCTED, WALKS, WALK_STEPS = 64, 16, 6, 10  # pictures of each kind
 
 ood_scores = ood.likelihood_scores
-ood_metrics = partial(ood.metrics, inside=IN_DISTRIBUTION)
+
+
+def inside(params) -> str:
+    """The data set that the VAE was trained on."""
+    return "fashion_mnist"
+
+
+def outside(params) -> list[str]:
+    """Those that it was not."""
+    return ["mnist"]
 
 
 def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.ndarray]]:
@@ -28,7 +35,7 @@ def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.n
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
         (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
     """
-    held_out = datasets.load(IN_DISTRIBUTION, params.evaluate.split, params.images)
+    held_out = datasets.load(inside(params), params.evaluate.split, params.images)
     cases = predict_cases(params, seed, device, held_out)
     model, _ = _load(params, seed, device)
     latents = torch.from_numpy(cases["latent_mean"]).to(device)

@@ -11,9 +11,9 @@ from stages.evaluation.classification import BINS, selective_risk
 from stages.figures import samples, shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 
-INSIDE, OUTSIDE = "mnist", "fashion_mnist"
+DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
 PICTURES = {
-    "least_sure": "The held-out digits it is least sure of",
+    "least_sure": "The held-out images it is least sure of",
     "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
     "most_epistemic": "The networks drawn from the posterior disagree (epistemic)",
 }
@@ -30,19 +30,21 @@ def draw(
 ) -> None:
     """Draw all figures of the model into `folder`."""
     p, labels = predictions["cases"]["probabilities"], predictions["cases"]["labels"]
+    known = settings.bnn.dataset
+    unknown = next(name for name in DATA_SETS if name != known)
     elbo_curve(folder, history, "expected log likelihood (nats)")
-    reliability(folder, p, labels)
-    confusion(folder, p, labels)
+    reliability(folder, p, labels, known)
+    confusion(folder, p, labels, known)
     risk_coverage(folder, p, labels)
-    entropy_histogram(folder / "entropy.png", ood)
-    roc(folder, ood, INSIDE, OUTSIDE, "Telling Fashion-MNIST from MNIST")
+    entropy_histogram(folder / "entropy.png", ood, known, unknown)
+    roc(folder, ood, known, unknown, f"Telling {DATA_SETS[unknown]} from {DATA_SETS[known]}")
     for name, title in PICTURES.items():
         digits(folder / f"{name}.png", predictions[name], title)
     shift.draw(folder, shifted)
-    samples.draw(folder, by_samples, INSIDE, OUTSIDE)
+    samples.draw(folder, by_samples, known, unknown)
 
 
-def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
+def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> None:
     """Accuracy against confidence in 15 bins of equal width, with the number of cases in each."""
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
     edges = np.linspace(0, 1, BINS + 1)
@@ -59,13 +61,13 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         axes[0].errorbar(
             mean_confidence, accuracy, interval, fmt="o-", color=BLUE, ms=4, capsize=2, label="BNN, 95%"
         )
-        axes[0].set(title="Reliability on MNIST", ylabel="accuracy", ylim=(0, 1.05))
+        axes[0].set(title=f"Reliability on {DATA_SETS[known]}", ylabel="accuracy", ylim=(0, 1.05))
         axes[0].legend(fontsize=9)
         axes[1].bar(edges[:-1], count, 1 / BINS, align="edge", color=BLUE, alpha=0.5)
         axes[1].set(yscale="log", ylabel="cases", xlabel="confidence, the largest class probability", xlim=(0, 1))
 
 
-def confusion(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
+def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> None:
     """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
     predicted = p.argmax(axis=1)
     write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
@@ -76,7 +78,7 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, count, ha="center", va="center", fontsize=8)
-        axis.set(title="Confusion on MNIST", xlabel="predicted digit", ylabel="true digit")
+        axis.set(title=f"Confusion on {DATA_SETS[known]}", xlabel="predicted class", ylabel="true class")
         axis.set(xticks=range(10), yticks=range(10))
         axis.spines[:].set_visible(False)
 
@@ -98,13 +100,13 @@ def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         axis.legend(fontsize=9)
 
 
-def entropy_histogram(path: Path, ood: dict) -> None:
-    """Predictive entropy on digits, which the network knows, and on clothes, which it has never seen."""
+def entropy_histogram(path: Path, ood: dict, known: str, unknown: str) -> None:
+    """Predictive entropy on images of the kind that the network knows, and of a kind that it has never seen."""
     bins = np.linspace(0, np.log(10), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
-            (INSIDE, BLUE, "MNIST (known)"),
-            (OUTSIDE, ORANGE, "Fashion-MNIST (never seen)"),
+            (known, BLUE, f"{DATA_SETS[known]} (known)"),
+            (unknown, ORANGE, f"{DATA_SETS[unknown]} (never seen)"),
         ):
             values = ood[name]["entropy"]
             axis.hist(

@@ -19,7 +19,7 @@ def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], inside: st
         left.plot(table["samples"], table["nll"], "o-", color=BLUE)
         left.set(title="Negative log likelihood (nats)", xlabel="posterior samples", xscale="log")
         right.plot(table["samples"], table["auroc"], "o-", color=ORANGE)
-        right.set(title="AUROC against Fashion-MNIST", xlabel="posterior samples", xscale="log")
+        right.set(title=f"AUROC against {outside}", xlabel="posterior samples", xscale="log")
 
 
 def _columns(along: dict[str, dict[str, float]]) -> dict[str, list[float]]:

@@ -1,39 +1,68 @@
-"""Step 3 for the Bayesian neural network: MNIST, analytic KL terms, local reparameterisation."""
+"""Step 3 for the Bayesian neural network: analytic KL terms, local reparameterisation."""
 
 import torch
 from pyro.infer import TraceMeanField_ELBO
+from torch import Tensor, nn
 
 from stages import datasets
-from stages.inference import svi
+from stages.inference import laplace, svi
 from stages.inference.local_reparameterization import LocalReparameterization
 from stages.models import bnn
+from stages.models.weight_guides import EnsembleGuide, LaplaceGuide
 
 PARAMS = ("bnn", "images")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST",)  # and the data
+DATA = ("data/MNIST", "data/FashionMNIST")  # and the data: bnn.dataset says which
+
+
+class MeanELBO(nn.Module):
+    """The mean negative ELBO of networks that are trained side by side, each on batches of its own.
+
+    Args:
+        members: each network's, nats.
+    """
+
+    def __init__(self, members: list[nn.Module]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, *batches: tuple) -> Tensor:
+        """One batch for each network -> nats, ()."""
+        losses = [member(*batch) for member, batch in zip(self.members, batches, strict=True)]
+        return torch.stack(losses).mean()
 
 
 def problem(params, seed: int, device: torch.device) -> svi.Problem:
-    """MNIST's 50,000 training images with all their labels."""
+    """The 50,000 training images with all their labels."""
     model, guide = (part.to(device) for part in bnn.build(params.bnn))
-    train = datasets.load("mnist", "train", params.images).to(device)
-    validation = datasets.load("mnist", "validation", params.images).to(device)
-    minibatches = datasets.Minibatches(len(train), params.bnn.batch_size, seed, device)
+    train = datasets.load(params.bnn.dataset, "train", params.images).to(device)
+    validation = datasets.load(params.bnn.dataset, "validation", params.images).to(device)
+    guides = list(guide.members) if isinstance(guide, EnsembleGuide) else [guide]
+    orders = [
+        datasets.Minibatches(len(train), params.bnn.batch_size, len(guides) * seed + member, device)
+        for member in range(len(guides))
+    ]
 
     def batch(step: int) -> tuple:
-        index = minibatches(step)
-        return datasets.unit_interval(train.pixels[index]), train.labels[index], len(train)
+        indices = [order(step) for order in orders]
+        return tuple((datasets.unit_interval(train.pixels[i]), train.labels[i], len(train)) for i in indices)
 
     def log_likelihood() -> float:
         images = datasets.unit_interval(validation.pixels)
         return svi.expected_log_likelihood(model, guide, images, validation.labels)
 
+    def finish() -> None:
+        if isinstance(guide, LaplaceGuide):
+            images = datasets.unit_interval(train.pixels)
+            laplace.fit(guide, bnn.network(params.bnn), params.bnn.prior, images, train.labels)
+
     return svi.Problem(
         model=model,
         guide=guide,
-        objective=svi.elbo(TraceMeanField_ELBO(), model, guide),
+        objective=MeanELBO([svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guides]),
         batch=batch,
         size=len(train),
-        batch_size=minibatches.batch_size,
+        batch_size=len(guides) * orders[0].batch_size,
         validation=log_likelihood,
         context=LocalReparameterization,
+        finish=finish,
     )

@@ -38,6 +38,7 @@ class Problem:
     batch_size: int  # data seen per step
     validation: Callable[[], float]  # a figure on held-out data, to watch and to choose by
     context: Callable[[], AbstractContextManager] = nullcontext  # the effect handler around each evaluation
+    finish: Callable[[], None] = lambda: None  # what is left to do once the loop has ended
 
 
 def elbo(estimator: pyro.infer.ELBO, model: PyroModule, guide: PyroModule) -> nn.Module:

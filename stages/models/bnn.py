@@ -4,27 +4,29 @@ Generative story
     w ~ prior                                       every weight and bias of the network (weight_priors.py)
     label[i] ~ Categorical(network(image[i]; w))    (images,), 10 classes
 
-Guides (`inference`)
-    mean_field   an independent normal per weight, q(w) = Normal(loc, scale) (Graves 2011; Blundell et al. 2015);
-                 trained under stages.inference.local_reparameterization
-    mc_dropout   a point per weight, whose unit is switched off by chance, in prediction too: a mixture of as many
-                 networks as there are subsets of units (Gal and Ghahramani 2016)
-    map          a point per weight, q(w) = Delta(loc): the baseline that knows no weight uncertainty
+Guides (`inference`; weight_guides.py)
+    map               a point per weight, q(w) = Delta(loc): the baseline that knows no weight uncertainty
+    mean_field        an independent normal per weight, q(w) = Normal(loc, scale), trained under
+                      stages.inference.local_reparameterization (Graves 2011; Blundell et al. 2015)
+    last_layer_full   points, and one normal over all weights of the last layer, with full covariance
+    laplace           the same, but that covariance is the inverse curvature of the log joint density at the MAP
+                      estimate, Kronecker-factored (Ritter et al. 2018; Daxberger et al. 2021)
+    mc_dropout        a point per weight, whose unit is switched off by chance, in prediction too: a mixture of as
+                      many networks as there are subsets of units (Gal and Ghahramani 2016)
+    ensemble          a mixture of `members` guides of the kind `member`, trained independently
+                      (Lakshminarayanan et al. 2017)
 
 The likelihood stands in a plate of the size of the whole data set, so the prior counts once however the data
 are batched: the weight of the KL term is 1/N per datum. Another `kl_weight` than 1 tempers: what is learned then
 is no approximation of the posterior, and whatever uses it says so.
 """
 
-import math
-from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal
 
 import pyro
 import pyro.distributions as dist
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from pyro import poutine
 from pyro.nn import PyroModule, PyroSample
@@ -34,20 +36,35 @@ from tqdm import tqdm
 
 from stages.models import weight_priors
 from stages.models.networks import NETWORKS
+from stages.models.weight_guides import (
+    EnsembleGuide,
+    FullCovarianceGuide,
+    LaplaceGuide,
+    MeanFieldGuide,
+    PointGuide,
+)
 from stages.params import Count, Positive, Probability, Training
 
 
 class Params(Training):
     """The section `bnn` of params.yaml."""
 
+    dataset: Literal["mnist", "fashion_mnist"]  # to learn; the other one is foreign
     batch_size: Count  # images per gradient step
     network: Literal["lenet", "mlp"]
     width: Annotated[int, Field(ge=1, le=16)]  # number of filters and units, relative to the network's own
-    inference: Literal["mean_field", "mc_dropout", "map"]
+    inference: Literal["map", "mean_field", "last_layer_full", "laplace", "mc_dropout", "ensemble"]
+    members: Annotated[int, Field(ge=1, le=100)]  # ensemble: networks trained
+    member: Literal["map", "mean_field", "mc_dropout"]  # ensemble: their inference
     dropout: Probability  # mc_dropout: rate at the inputs of the last layer
     prior: weight_priors.Params
     kl_weight: Positive  # of the weights' KL term; 1 is the ELBO
-    initial_sd: Positive  # of the mean-field guide's normals, before training
+    initial_sd: Positive  # mean_field, last_layer_full: of the guide's normals, before training
+
+    @property
+    def single(self) -> str:
+        """The inference of a network alone: that of an ensemble's members."""
+        return self.member if self.inference == "ensemble" else self.inference
 
 
 class Model(PyroModule):
@@ -86,54 +103,29 @@ class Model(PyroModule):
         return logits
 
 
-class PointGuide(PyroModule):
-    """q(w) = Delta(loc): with it the ELBO is the log joint density, and SVI finds the MAP estimate."""
-
-    def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
-        super().__init__()
-        self.kl_weight = kl_weight
-        self.loc = nn.ParameterDict({_key(site): value.detach().clone() for site, value in weights.items()})
-        self.sites = list(weights)
-
-    def q(self, site: str) -> dist.Distribution:
-        """The variational distribution of one site."""
-        loc = self.loc[_key(site)]
-        return dist.Delta(loc, event_dim=loc.dim())
-
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
-        """Draw every weight; the arguments are those of the model, and unused."""
-        with poutine.scale(scale=self.kl_weight):
-            for site in self.sites:
-                pyro.sample(site, self.q(site))
-
-
-class MeanFieldGuide(PointGuide):
-    """q(w) = Normal(loc, softplus(rho)), independent for every weight and bias."""
-
-    def __init__(self, weights: Mapping[str, Tensor], initial_sd: float, kl_weight: float = 1.0):
-        super().__init__(weights, kl_weight)
-        rho = math.log(math.expm1(initial_sd))  # the inverse of softplus
-        self.rho = nn.ParameterDict({key: torch.full_like(loc, rho) for key, loc in self.loc.items()})
-
-    def q(self, site: str) -> dist.Distribution:
-        """The variational distribution of one site."""
-        loc, rho = self.loc[_key(site)], self.rho[_key(site)]
-        return dist.Normal(loc, F.softplus(rho)).to_event()
-
-
-def _key(site: str) -> str:
-    return site.replace(".", "_")  # a ParameterDict takes no dots
-
-
-def build(params: Params) -> tuple[Model, PointGuide]:
-    """The model, and the guide that `params.inference` names; the network's initial weights start the guide."""
+def build(params: Params) -> tuple[Model, PyroModule]:
+    """The model, and the guide that `params.inference` names; a network's initial weights start its guide."""
     if params.kl_weight != 1:
         tqdm.write(f"bnn.kl_weight = {params.kl_weight}: a tempered posterior, not that of the model")
-    dropout = params.dropout if params.inference == "mc_dropout" else 0.0
-    network = NETWORKS[params.network](params.width, dropout)
+    networks = [network(params) for _ in range(params.members if params.inference == "ensemble" else 1)]
+    guides = [guide(params, alone) for alone in networks]
+    model = Model(networks[0], params.prior, params.kl_weight)
+    return model, EnsembleGuide(guides) if params.inference == "ensemble" else guides[0]
+
+
+def network(params: Params) -> nn.Sequential:
+    """The network that `params` names, with new weights."""
+    dropout = params.dropout if params.single == "mc_dropout" else 0.0
+    return NETWORKS[params.network](params.width, dropout)
+
+
+def guide(params: Params, network: nn.Sequential) -> PointGuide:
+    """The guide of a network alone, which starts at its weights."""
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
-    if params.inference == "mean_field":
-        guide = MeanFieldGuide(weights, params.initial_sd, params.kl_weight)
-    else:
-        guide = PointGuide(weights, params.kl_weight)
-    return Model(network, params.prior, params.kl_weight), guide
+    if params.single == "mean_field":
+        return MeanFieldGuide(weights, params.initial_sd, params.kl_weight)
+    if params.single == "last_layer_full":
+        return FullCovarianceGuide(weights, params.initial_sd, params.kl_weight)
+    if params.single == "laplace":
+        return LaplaceGuide(weights, params.kl_weight)
+    return PointGuide(weights, params.kl_weight)

@@ -33,7 +33,7 @@ def parameters(made):
     ("name", "parameter"),
     [
         ("blr", "loc"),
-        ("bnn", "loc.network_8_weight"),
+        ("bnn", "loc.network_1_weight"),
         ("vae", "encoder.0.linear.weight"),
         ("vae", "decoder.2.bias"),
         ("ssvae", "classifier.features.0.weight"),
@@ -80,7 +80,7 @@ def test_pixels_that_are_no_numbers_are_named_as_data(problem, bad):
     good = made.batch
     spoilt = good(0)[0].clone()
     spoilt[0, 5] = bad
-    object.__setattr__(made, "batch", lambda step: (spoilt, good(step)[1]) if step == 1 else good(step))
+    object.__setattr__(made, "batch", lambda step: (spoilt, *good(step)[1:]) if step == 1 else good(step))
     line = message(made)
     assert line.startswith("it 0: step 2: the ELBO is ")
     assert "sample site" in line or "observed" in line

@@ -15,7 +15,8 @@ from torch import nn
 
 from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization
-from stages.models import bnn
+from stages.models import bnn, weight_priors
+from stages.models.weight_guides import MeanFieldGuide
 from tests import tiny
 
 N, NOISE, PRIOR_SD = 1000, 4.0, 1.0
@@ -78,8 +79,8 @@ def fit(model, guide, estimator, data, steps):
 def test_mean_field_finds_the_mean_and_the_diagonal_of_the_precision(data, exact):
     """The best diagonal normal has variances 1 / diag(precision), not diag(covariance) (Bishop, PRML, 10.1.2)."""
     network = nn.Linear(2, 1)
-    guide = bnn.MeanFieldGuide({f"network.{name}": value for name, value in network.named_parameters()}, 0.02)
-    fit(Regression(network, PRIOR_SD), guide, TraceMeanField_ELBO(), data, steps=800)
+    guide = MeanFieldGuide({f"network.{name}": value for name, value in network.named_parameters()}, 0.02)
+    fit(Regression(network, weight_priors.isotropic(PRIOR_SD)), guide, TraceMeanField_ELBO(), data, steps=800)
 
     mean, precision = exact
     sites = ("network_weight", "network_bias")
@@ -92,7 +93,7 @@ def test_mean_field_finds_the_mean_and_the_diagonal_of_the_precision(data, exact
 
 
 def test_full_covariance_finds_the_posterior(data, exact):
-    model = Regression(nn.Linear(2, 1), PRIOR_SD)
+    model = Regression(nn.Linear(2, 1), weight_priors.isotropic(PRIOR_SD))
     guide = StickingTheLanding(model, init_scale=0.02)
     guide(*data)  # makes its parameters
     fit(model, guide, Trace_ELBO(), data, steps=1000)

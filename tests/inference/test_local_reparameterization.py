@@ -16,6 +16,7 @@ from torch import nn
 from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization, standard_normal_like
 from stages.models import bnn, weight_priors
+from stages.models.weight_guides import MeanFieldGuide, PointGuide
 
 DRAWS = 40_000
 STANDARD_ERRORS = 5  # by which a Monte Carlo estimate may be off: one in two million
@@ -56,7 +57,7 @@ def build(network, sd):
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
     model, guide = (
         bnn.Model(network, weight_priors.isotropic(1.0)).double(),
-        bnn.MeanFieldGuide(weights, sd).double(),
+        MeanFieldGuide(weights, sd).double(),
     )
     return guide, svi.elbo(TraceMeanField_ELBO(), model, guide)
 
@@ -168,7 +169,7 @@ def test_a_point_guide_is_left_alone():
     network = dense()
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
     images, labels = digits(8)
-    model, guide = bnn.Model(network, weight_priors.isotropic(1.0)).double(), bnn.PointGuide(weights).double()
+    model, guide = bnn.Model(network, weight_priors.isotropic(1.0)).double(), PointGuide(weights).double()
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
     outside = objective(images, labels)
     before = torch.get_rng_state()

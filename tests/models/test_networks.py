@@ -10,6 +10,7 @@ from torch import nn
 from stages.evaluation.predictive import class_probabilities
 from stages.models import bnn, weight_priors
 from stages.models.networks import NETWORKS, Dropout
+from stages.models.weight_guides import PointGuide
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -54,7 +55,7 @@ def test_predictive_of_dropout_is_the_mean_over_all_subsets_of_units():
         chance = (1 - rate) ** float(kept.sum()) * rate ** float(3 - kept.sum())
         p = F.linear(hidden * kept / (1 - rate), w[2], w[3]).softmax(-1)
         wanted, wanted_entropy = wanted + chance * p, wanted_entropy - chance * (p * p.log()).sum(-1)
-    model, guide = bnn.Model(network, weight_priors.isotropic(1.0)), bnn.PointGuide(weights)
+    model, guide = bnn.Model(network, weight_priors.isotropic(1.0)), PointGuide(weights)
     model.eval()
     samples = 20_000
     found = class_probabilities(model, guide, pixels, samples)

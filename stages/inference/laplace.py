@@ -1,0 +1,44 @@
+"""A Laplace approximation of the last layer, by laplace-torch: a normal with the curvature at the MAP estimate."""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
+
+from stages.models import weight_priors
+from stages.models.weight_guides import LaplaceGuide
+
+BATCH = 1000  # images per pass; the curvature is summed over all of them
+
+
+def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params, images: Tensor, labels: Tensor):
+    """Set the covariance of the guide's last layer.
+
+    It is the inverse of the generalised Gauss-Newton matrix of the log likelihood, Kronecker-factored, plus the
+    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021).
+
+    Args:
+        guide: trained.
+        network: of the same kind; its weights are overwritten.
+        prior: of the weights; normal.
+        images: the training set, intensities in [0, 1], (images, 784).
+        labels: (images,).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of a dependency's use of torch.jit
+        from laplace import Laplace
+
+    names = [name for name, _ in network.named_parameters()]
+    network.load_state_dict({name: guide.q(f"network.{name}").mean.detach() for name in names})
+    network.to(images.device)
+    sds = [weight_priors.sd(prior, network[-1], name) for name, _ in network[-1].named_parameters()]
+    precisions = torch.tensor([sd**-2 for sd in sds], device=images.device)
+    approximation = Laplace(network, "classification", "last_layer", "kron", prior_precision=precisions)
+    batches = DataLoader(TensorDataset(images, labels), batch_size=BATCH)
+    tqdm.write("Laplace approximation of the last layer")
+    approximation.fit(batches)
+    covariance = approximation.posterior_precision.to_matrix(exponent=-1)
+    with torch.no_grad():
+        guide.scale_tril.copy_(torch.linalg.cholesky(covariance))

@@ -1,0 +1,142 @@
+"""Variational distributions over the weights of a network, q(w), for stages/models/bnn.py.
+
+Each draws every site that its model leaves unobserved, in plain Pyro; the arguments of `forward` are those of the
+model, and unused.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pyro
+import pyro.distributions as dist
+import torch
+import torch.nn.functional as F
+from pyro import poutine
+from pyro.nn import PyroModule
+from torch import Tensor, nn
+
+
+class PointGuide(PyroModule):
+    """q(w) = Delta(loc): with it the ELBO is the log joint density, and SVI finds the MAP estimate.
+
+    Args:
+        weights: of each site, where to start.
+        kl_weight: of the model's KL term.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
+        super().__init__()
+        self.kl_weight = kl_weight
+        self.loc = nn.ParameterDict({_key(site): value.detach().clone() for site, value in weights.items()})
+        self.sites = list(weights)
+
+    def q(self, site: str) -> dist.Distribution:
+        """The variational distribution of one site."""
+        loc = self.loc[_key(site)]
+        return dist.Delta(loc, event_dim=loc.dim())
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+        """Draw every weight."""
+        with poutine.scale(scale=self.kl_weight):
+            for site in self.sites:
+                pyro.sample(site, self.q(site))
+
+
+class MeanFieldGuide(PointGuide):
+    """q(w) = Normal(loc, softplus(rho)), independent for every weight and bias."""
+
+    def __init__(self, weights: Mapping[str, Tensor], initial_sd: float, kl_weight: float = 1.0):
+        super().__init__(weights, kl_weight)
+        self.rho = nn.ParameterDict({key: _rho(loc.shape, initial_sd) for key, loc in self.loc.items()})
+
+    def q(self, site: str) -> dist.Distribution:
+        """The variational distribution of one site."""
+        loc, rho = self.loc[_key(site)], self.rho[_key(site)]
+        return dist.Normal(loc, F.softplus(rho)).to_event()
+
+
+class LastLayerGuide(PointGuide):
+    """Points, but for the last layer, whose n weights and biases are jointly normal."""
+
+    def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
+        super().__init__(weights, kl_weight)
+        self.last = self.sites[-2:]  # weight and bias
+        self.size = sum(weights[site].numel() for site in self.last)
+
+    def last_loc(self) -> Tensor:
+        """Where the last layer's normal is centred, weights before biases, (n,)."""
+        return torch.cat([self.loc[_key(site)].flatten() for site in self.last])
+
+    def draw_last(self) -> Tensor:
+        """Draw the last layer, (n,)."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+        """Draw every weight."""
+        with poutine.scale(scale=self.kl_weight):
+            for site in self.sites[:-2]:
+                pyro.sample(site, self.q(site))
+            shapes = [self.loc[_key(site)].shape for site in self.last]
+            parts = self.draw_last().split([shape.numel() for shape in shapes])
+            for site, part, shape in zip(self.last, parts, shapes, strict=True):
+                pyro.sample(site, dist.Delta(part.view(shape), event_dim=len(shape)))
+
+
+class FullCovarianceGuide(LastLayerGuide):
+    """The last layer's covariance is learned together with the points."""
+
+    def __init__(self, weights: Mapping[str, Tensor], initial_sd: float, kl_weight: float = 1.0):
+        super().__init__(weights, kl_weight)
+        self.rho = _rho(torch.Size([self.size]), initial_sd)
+        self.lower = nn.Parameter(torch.zeros(self.size, self.size))  # used below the diagonal
+
+    def scale_tril(self) -> Tensor:
+        """Cholesky factor of the covariance, diag(softplus(rho)) (I + lower), (n, n)."""
+        identity = torch.eye(self.size, device=self.rho.device)
+        return F.softplus(self.rho).unsqueeze(-1) * (self.lower.tril(-1) + identity)
+
+    def draw_last(self) -> Tensor:
+        """Draw the last layer, (n,): an auxiliary site of Pyro's, whose entropy enters the ELBO."""
+        q = dist.MultivariateNormal(self.last_loc(), scale_tril=self.scale_tril())
+        return pyro.sample("last_layer", q, infer={"is_auxiliary": True})
+
+
+class LaplaceGuide(LastLayerGuide):
+    """The last layer's covariance is that of a Laplace approximation at the MAP estimate.
+
+    While the points are trained it is zero; stages/inference/laplace.py sets it afterwards.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
+        super().__init__(weights, kl_weight)
+        self.register_buffer("scale_tril", torch.zeros(self.size, self.size))
+
+    def draw_last(self) -> Tensor:
+        """Draw the last layer, (n,)."""
+        return self.last_loc() + self.scale_tril @ torch.randn_like(self.scale_tril[0])
+
+
+class EnsembleGuide(PyroModule):
+    """q(w) = mean of the members' q(w): independent trainings of one network (Lakshminarayanan et al. 2017).
+
+    Members take turns, so that a multiple of their number of draws has as many of each.
+    """
+
+    def __init__(self, members: Sequence[PointGuide]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.turn = 0
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+        """Draw every weight from the next member."""
+        member = self.members[self.turn % len(self.members)]
+        self.turn += 1
+        member(images, labels, size)
+
+
+def _key(site: str) -> str:
+    return site.replace(".", "_")  # a ParameterDict takes no dots
+
+
+def _rho(shape: torch.Size, sd: float) -> nn.Parameter:
+    return nn.Parameter(torch.full(shape, math.log(math.expm1(sd))))  # the inverse of softplus
