@@ -2,6 +2,7 @@
 #   make repro   everything, from data to plots          make quick   the same on a slice, in .quick/, 3 minutes
 #   make test    lint and tests                          make gate    is the committed dvc.lock current?
 #   make verify  everything again in a clean copy, and every metric held against the committed one
+#   make study   the inference families of the Bayesian neural network beside each other, some hours
 #   make bench   how fast, beside other libraries and hand-written code
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/.installed
 # stage commands say `python`: the environment's comes first on PATH, many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify bench test lint format gate pins
+.PHONY: setup repro quick verify study bench test lint format gate pins
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -28,6 +29,10 @@ quick: setup
 
 verify: setup
 	python -m stages.verify
+
+# the inference families of the Bayesian neural network, some hours
+study: setup
+	dvc repro studies/bnn_families/dvc.yaml
 
 # what it compares with comes on top of the environment
 bench: setup

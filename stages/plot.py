@@ -15,7 +15,7 @@ from stages import artifacts, command, params
 # predictions of a model that other stages than its evaluation have made
 MORE = {
     "blr": ["calibration/blr"],
-    "bnn": ["ood/bnn/{seed}", "shift/bnn/{seed}", "samples/bnn/{seed}"],
+    "bnn": ["ood/bnn/{seed}", "shift/bnn/{seed}", "samples/bnn/{seed}", "prior/bnn"],
     "vae": ["ood/vae/{seed}"],
 }
 

@@ -95,14 +95,14 @@ def _combine(of_seeds: list[Metrics], ci95_test: Metrics) -> Metrics:
         return {
             "mean": float(np.mean(values)),
             "n": len(values),
-            "ci95_seeds": _t_interval(values),
+            "ci95_seeds": t_interval(values),
             "ci95_test": ci95,
         }
 
     return _map(entry, ci95_test, *of_seeds)
 
 
-def _t_interval(values: tuple[float, ...]) -> float | None:
+def t_interval(values: tuple[float, ...]) -> float | None:
     """Half width of the 95% interval of a mean."""
     if len(values) < 2:
         return None

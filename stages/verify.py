@@ -67,9 +67,12 @@ def main() -> None:
 
 
 def metric_files(metrics: Path, model: str | None) -> list[Path]:
-    """Files of metrics, relative to their folder: of one model, or all but the summary of the others."""
-    found = (path.relative_to(metrics).with_suffix("") for path in metrics.rglob("*.json"))
-    return sorted(path for path in found if path.name != "summary" and (model is None or model in path.parts))
+    """Files of metrics, relative to their folder: of one model, or all.
+
+    Those that lie in the folder itself are summaries of others, or of a study.
+    """
+    found = (path.relative_to(metrics).with_suffix("") for path in metrics.glob("*/**/*.json"))
+    return sorted(path for path in found if model is None or model in path.parts)
 
 
 def stage(file: Path) -> str:
@@ -77,6 +80,8 @@ def stage(file: Path) -> str:
     match file.parts:
         case ("calibration", model):
             return f"calibrate_{model}"
+        case ("prior", model):
+            return f"prior_{model}"
         case ("ood" | "samples" | "shift" as kind, model, seed):
             return f"{kind}_{model}@{seed}"
         case ("referral", model, seed):

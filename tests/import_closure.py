@@ -20,12 +20,17 @@ BY_NAME = {
 ALL_MODELS = ("blr", "bnn", "vae", "ssvae")
 
 
+PACKAGES = ("stages", "studies")
+
+
 def of_command(command: str) -> set[str]:
     """Paths, relative to the root, of all files with code in them that `command` imports."""
     words = shlex.split(command)
     entry = words[words.index("-m") + 1]
+    runs = [f"stages.{words[words.index(entry) + 3]}"] if entry == "studies.run" else []  # study, run, stage
     models = [words[words.index("--model") + 1]] if "--model" in words else ALL_MODELS
-    by_name = [pattern.format(model) for pattern in BY_NAME.get(entry, []) for model in models]
+    patterns = [pattern for module in (entry, *runs) for pattern in BY_NAME.get(module, [])]
+    by_name = [*runs, *(pattern.format(model) for pattern in patterns for model in models)]
     found: set[str] = set()
     waiting = [entry, *by_name]
     while waiting:
@@ -54,8 +59,8 @@ def _parents(module: str) -> Iterator[str]:
 def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names if name.name.startswith("stages"))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages"):
+            yield from (name.name for name in node.names if name.name.startswith(PACKAGES))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGES):
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from stages import quick
@@ -107,18 +108,59 @@ def decisions() -> str:
     return "\n".join(lines)
 
 
+COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, factor
+    ("error_percent", "error %", 2, 1),
+    ("nll", "NLL", 4, 1),
+    ("brier", "Brier", 4, 1),
+    ("ece", "ECE", 4, 1),
+    ("aurc", "AURC / 10⁻⁴", 2, 1e4),
+    ("auroc_entropy", "AUROC, entropy", 4, 1),
+    ("auroc_mutual_information", "AUROC, mutual information", 4, 1),
+    ("fpr95_entropy", "FPR95", 3, 1),
+    ("parameters", "parameters", 0, 1),
+    ("train_seconds", "training, s", 0, 1),
+    ("predict_seconds", "prediction, s", 1, 1),
+]
+WITHOUT_INTERVAL = ("parameters", "train_seconds", "predict_seconds")
+
+
+def families(name: str = "bnn_families") -> str:
+    """A table of inference families, from metrics/<name>.json; the chosen one is bold."""
+    found = json.loads((ROOT / f"metrics/{name}.json").read_text())
+    lines = ["| | " + " | ".join(text for _, text, _, _ in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for family, metrics in found["families"].items():
+        values = []
+        for key, _, decimals, factor in COLUMNS:
+            entry = metrics[key]
+            plus_minus = None if key in WITHOUT_INTERVAL else entry["ci95_seeds"]
+            interval = "" if plus_minus is None else f" ± {factor * plus_minus:.{decimals}f}"
+            values.append(f"{factor * entry['mean']:,.{decimals}f}{interval}")
+        mark = "**" if family == found["chosen"] else ""
+        lines.append(f"| {mark}{family.replace('_', ' ')}{mark} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
 def dag() -> str:
-    """The pipeline as a Mermaid flowchart."""
+    """The pipeline as a Mermaid flowchart, without the studies."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
     result = subprocess.run(command, cwd=ROOT, env=quick.environment(), capture_output=True, text=True, check=True)
-    return result.stdout.strip()
+    lines = result.stdout.strip().splitlines()
+    studies = {line.split("[")[0].strip() for line in lines if '["studies/' in line}
+    return "\n".join(line for line in lines if studies.isdisjoint(re.findall(r"node\d+", line)))
 
 
 def updated(text: str) -> str:
     """README's text with these parts as they should be."""
-    for part, content in (("results", table()), ("speed", speed()), ("decisions", decisions())):
+    parts = {
+        "results": table,
+        "speed": speed,
+        "decisions": decisions,
+        "families": families,
+        "reverse": partial(families, "bnn_reverse"),
+    }
+    for part, made in parts.items():
         marks = rf"(<!-- {part}:.*?-->\n).*?(<!-- end of {part} -->)"
-        text = re.sub(marks, rf"\g<1>{content}\n\g<2>", text, flags=re.S)
+        text = re.sub(marks, lambda match, made=made: f"{match[1]}{made()}\n{match[2]}", text, flags=re.S)
     return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
 
 

@@ -13,26 +13,34 @@ DVC_YAML = yaml.safe_load((import_closure.ROOT / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DVC_YAML["stages"].items()}
 
 
+STUDIES = {
+    f"{path.parent.name}:{name}": stage
+    for path in sorted((import_closure.ROOT / "studies").glob("*/dvc.yaml"))
+    for name, stage in yaml.safe_load(path.read_text())["stages"].items()
+}
+ALL = STAGES | STUDIES
+
+
 def code(deps: list[str]) -> set[str]:
     """The files with code in them that a stage's deps name, folders unfolded."""
     files = set()
     for dep in deps:
         path = import_closure.ROOT / dep
-        if dep.startswith("stages"):
+        if dep.endswith(".py") or dep.startswith("stages"):
             files |= set(path.rglob("*.py")) if path.is_dir() else {path}
     return {str(path.relative_to(import_closure.ROOT)) for path in files if import_closure.has_code(path)}
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", ALL)
 def test_deps_are_the_import_closure_of_the_command(name):
-    stage = STAGES[name]
+    stage = ALL[name]
     assert code(stage["deps"]) == import_closure.of_command(stage["cmd"])
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", ALL)
 def test_stage_is_documented_and_receives_signals(name):
-    assert STAGES[name]["desc"]
-    assert STAGES[name]["cmd"].startswith("exec python -m stages.")
+    assert ALL[name]["desc"]
+    assert ALL[name]["cmd"].startswith(("exec python -m stages.", "exec python -m studies."))
 
 
 @pytest.mark.parametrize("model", TRAINED)

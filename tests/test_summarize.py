@@ -19,20 +19,20 @@ def bootstrap(compute, predictions, resampled=("cases",), resamples=200):
 
 
 @pytest.mark.parametrize("values", [(1.0, 4.0), (0.3, 0.1, 0.7)])
-def test_t_interval_by_hand(values):
+def testt_interval_by_hand(values):
     """Student's t with one and with two degrees of freedom has its 97.5% point in closed form."""
     quantile = {2: math.tan(0.475 * math.pi), 3: 0.95 / math.sqrt(2 * 0.975 * 0.025)}[len(values)]
     expected = quantile * stdev(values) / math.sqrt(len(values))
-    assert summarize._t_interval(values) == pytest.approx(expected)
+    assert summarize.t_interval(values) == pytest.approx(expected)
 
 
-def test_t_interval_of_one_seed_is_unknown():
-    assert summarize._t_interval((1.0,)) is None
+def testt_interval_of_one_seed_is_unknown():
+    assert summarize.t_interval((1.0,)) is None
 
 
-def test_t_interval_covers_the_true_mean_in_95_of_100_cases():
+def testt_interval_covers_the_true_mean_in_95_of_100_cases():
     samples = np.random.default_rng(0).normal(3.0, 2.0, (2000, 4))
-    inside = np.mean([abs(np.mean(s) - 3.0) <= summarize._t_interval(tuple(s)) for s in samples])
+    inside = np.mean([abs(np.mean(s) - 3.0) <= summarize.t_interval(tuple(s)) for s in samples])
     assert abs(inside - 0.95) < 5 * math.sqrt(0.95 * 0.05 / 2000)
 
 

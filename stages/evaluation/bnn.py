@@ -1,5 +1,6 @@
 """Step 4 for the Bayesian neural network: its posterior predictive on held-out digits, and on anything else."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def predict_cases(params, seed: int, device: torch.device, images: datasets.Imag
 
 
 def draws(params) -> int:
-    """How many networks to draw: every one where there are only so many."""
-    if params.bnn.single == "map":
-        return params.bnn.members if params.bnn.inference == "ensemble" else 1
-    return params.evaluate.bnn.posterior_samples
+    """How many networks to draw: as many of each member of an ensemble, and of points every one there is."""
+    members = params.bnn.members if params.bnn.inference == "ensemble" else 1
+    rounds = 1 if params.bnn.single == "map" else math.ceil(params.evaluate.bnn.posterior_samples / members)
+    return members * rounds

@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.artifacts import write_csv
 from stages.evaluation.classification import BINS, selective_risk
-from stages.figures import samples, shift
+from stages.figures import prior, samples, shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 
 DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
@@ -25,6 +25,7 @@ def draw(
     ood: dict,
     shifted: dict,
     by_samples: dict,
+    before: dict,
     history: pd.DataFrame,
     folder: Path,
 ) -> None:
@@ -42,6 +43,7 @@ def draw(
         digits(folder / f"{name}.png", predictions[name], title)
     shift.draw(folder, shifted)
     samples.draw(folder, by_samples, known, unknown)
+    prior.draw(folder, before)
 
 
 def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> None:

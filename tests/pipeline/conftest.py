@@ -52,7 +52,7 @@ def clone(tmp_path_factory) -> Clone:
     made = Clone(folder)
     made.run("git", "init", "--quiet")
     ran = made.repro()
-    # downloads, simulate, calibrate_blr, fifteen stages for each of two seeds, and the two at the end
-    assert len(ran) == 2 + 1 + 1 + 2 * 15 + 2
+    # downloads, simulate, calibrate_blr, prior_bnn, fifteen stages for each of two seeds, and the two at the end
+    assert len(ran) == 2 + 1 + 1 + 1 + 2 * 15 + 2
     made.commit()
     return made

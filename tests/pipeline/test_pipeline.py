@@ -68,6 +68,15 @@ def test_pictures_are_no_blank_sheets(clone):
         assert pixels.std() > 5 and min(pixels.shape) > 200, picture.name
 
 
+def test_prior_check_follows_from_its_predictions(clone):
+    p = artifacts.read_arrays(clone.folder / "predictions/prior/bnn/networks.safetensors")["probabilities"]
+    assert p.shape == (200, 200, 10) and np.allclose(p.sum(axis=-1), 1, atol=1e-5)
+    found = artifacts.read_json(clone.folder / "metrics/prior/bnn.json")
+    favourites = [max(list(row).count(c) for c in range(10)) / 200 for row in p.argmax(axis=-1)]
+    assert found["favourite_share"] == pytest.approx(np.mean(favourites))
+    assert found["confidence"] == pytest.approx(p.max(axis=-1).mean(), rel=1e-5)
+
+
 def test_plot_data_are_the_predictions(clone):
     cases = artifacts.read_arrays(clone.folder / "predictions/bnn/0/cases.safetensors")
     confusion = pd.read_csv(clone.folder / "plots/bnn/confusion.csv")
@@ -113,4 +122,4 @@ def test_a_new_seed_runs_its_own_stages_alone(clone):
 
 def test_metrics_of_a_dropped_seed_are_gone(clone):
     left = {path.stem for path in (clone.folder / "metrics").rglob("*.json")}
-    assert left == {"0", "2", "summary", "blr"}  # the last is metrics/calibration/blr.json, which has no seeds
+    assert left == {"0", "2", "summary", "blr", "bnn"}  # the last two, of calibration and prior, have no seeds

@@ -1,0 +1,67 @@
+"""Choose a family by validation data, and write the tables.
+
+Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}}, and the same for
+networks that learned Fashion-MNIST and were shown digits: metrics/bnn_reverse.json.
+
+The family with the best sum of two ranks is chosen: that of its negative log likelihood on validation digits, and
+that of its AUROC (entropy) on average over surrogates for foreign data. The likelihood decides between equals. The
+test set and Fashion-MNIST have no say.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import yaml
+from scipy.stats import rankdata
+
+from stages import artifacts, command
+from stages.summarize import t_interval
+from studies.bnn_families import STUDY, SURROGATES
+from studies.run import ROOT
+
+Summary = dict[str, dict]
+
+
+def main() -> None:
+    """Read the metrics of all families and seeds, write the summary."""
+    argparse.ArgumentParser(prog="python -m studies.bnn_families.summarize", description=__doc__).parse_args()
+    folder = ROOT / "studies" / STUDY
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    families, reverse = (
+        {name.removeprefix("reverse_"): summary(folder / "metrics" / name, study["seeds"]) for name in study[rows]}
+        for rows in ("families", "reverse")
+    )
+    winner = chosen(families)
+    artifacts.write_json(ROOT / "metrics/bnn_families.json", {"chosen": winner, "families": families})
+    artifacts.write_json(ROOT / "metrics/bnn_reverse.json", {"chosen": winner, "families": reverse})
+
+
+def summary(folder: Path, seeds: list[int]) -> Summary:
+    """Mean over seeds, their number, and the half width of the 95% interval of the mean, of each metric."""
+    return combined([artifacts.read_json(folder / f"{seed}.json") for seed in seeds])
+
+
+def combined(of_seeds: list[dict]) -> Summary:
+    """The same, of metrics that have been read; groups of metrics stay groups."""
+    found = {}
+    for key, first in of_seeds[0].items():
+        values = [metrics[key] for metrics in of_seeds]
+        if isinstance(first, dict):
+            found[key] = combined(values)
+        else:
+            found[key] = {"mean": float(np.mean(values)), "n": len(values), "ci95_seeds": t_interval(values)}
+    return found
+
+
+def chosen(families: dict[str, Summary]) -> str:
+    """The name of the family that wins on validation data."""
+    names = list(families)
+    nll = np.array([families[name]["validation"]["nll"]["mean"] for name in names])
+    auroc = [np.mean([families[name]["validation"][of]["mean"] for of in SURROGATES]) for name in names]
+    ranks = rankdata(nll) + rankdata(-np.array(auroc))
+    return names[min(range(len(names)), key=lambda place: (ranks[place], nll[place]))]
+
+
+if __name__ == "__main__":
+    command.run(main)

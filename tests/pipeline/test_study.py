@@ -1,0 +1,103 @@
+"""The real dvc.yaml of the study of inference families, with tiny runs."""
+
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from stages import artifacts
+from studies.run import ROOT
+from tests.pipeline import recompute
+
+pytestmark = pytest.mark.pipeline
+TINY = {
+    "seeds": [0],
+    "trained": ["map_ensemble", "mean_field_ensemble", "reverse_map"],
+    "shared": ["map", "mean_field"],
+    "families": ["map", "laplace", "map_ensemble"],
+    "reverse": ["reverse_map"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(clone):
+    """The clone, the study reproduced in it."""
+    ignore = shutil.ignore_patterns("runs", "metrics", "__pycache__", "dvc.lock")
+    shutil.copytree(ROOT / "studies", clone.folder / "studies", ignore=ignore)
+    path = clone.folder / "studies/bnn_families/study.yaml"
+    study = yaml.safe_load(path.read_text()) | TINY
+    for changes in study["runs"].values():
+        changes["bnn"] |= {"steps": 4, "members": 2, "batch_size": 20}
+    path.write_text(yaml.safe_dump(study))
+    clone.run("dvc", "repro", "studies/bnn_families/dvc.yaml")
+    return clone.folder
+
+
+def test_tables_have_every_family_and_figure(folder):
+    names = ("families", "reverse")
+    families, reverse = (artifacts.read_json(folder / f"metrics/bnn_{name}.json") for name in names)
+    assert set(families["families"]) == set(TINY["families"]) and set(reverse["families"]) == {"map"}
+    assert families["chosen"] in TINY["families"]
+    wanted = set(artifacts.read_json(folder / "metrics/bnn/0.json"))
+    wanted |= {"auroc_entropy", "auroc_mutual_information", "fpr95_entropy", "parameters"}
+    wanted |= {"train_seconds", "predict_seconds", "validation"}
+    for family in (*families["families"].values(), *reverse["families"].values()):
+        assert set(family) == wanted
+
+
+def test_shared_network_is_the_first_of_the_ensemble(folder):
+    runs = folder / "studies/bnn_families/runs"
+    one, all_members, laplace = (
+        artifacts.read_arrays(runs / name / "posteriors/bnn/0/weights.safetensors")
+        for name in ("map", "map_ensemble", "laplace")
+    )
+    assert one
+    for name, value in one.items():
+        member = name.replace("guide.", "guide.members.0.")
+        assert np.array_equal(value, all_members[member])
+        assert np.array_equal(value, laplace[name])
+    assert np.abs(laplace["guide.scale_tril"]).max() > 0
+    records = [runs / name / "posteriors/bnn/0/run.json" for name in ("map", "map_ensemble")]
+    alone, together = (artifacts.read_json(record)["seconds"] for record in records)
+    assert alone >= together / 2
+
+
+def test_figures_follow_from_the_predictions(folder):
+    """The ensemble's likelihood, and separation from Fashion-MNIST, by another way."""
+    metrics = artifacts.read_json(folder / "studies/bnn_families/metrics/map_ensemble/0.json")
+    predictions = folder / "studies/bnn_families/runs/map_ensemble/predictions/0/test"
+    files = [predictions / f"{name}.safetensors" for name in ("mnist", "fashion_mnist")]
+    known, foreign = (artifacts.read_arrays(file) for file in files)
+    p = known["probabilities"][np.arange(len(known["labels"])), known["labels"]].astype(float)
+    assert metrics["nll"] == pytest.approx(-np.log(p).mean(), rel=1e-5)
+    doubts = [-(of["probabilities"] * np.log(of["probabilities"])).sum(axis=1) for of in (known, foreign)]
+    greater = (doubts[1][:, None] > doubts[0]).mean() + 0.5 * (doubts[1][:, None] == doubts[0]).mean()
+    assert metrics["auroc_entropy"] == pytest.approx(greater, abs=2e-4)
+    assert metrics["ece"] == pytest.approx(recompute.ece(known), rel=1e-4)
+
+
+def test_pruning_follows_from_its_predictions(folder):
+    found = artifacts.read_json(folder / "studies/bnn_families/pruning.json")
+    predictions = folder / "studies/bnn_families/runs/mean_field/predictions/weights"
+    pruned = artifacts.read_arrays(predictions / "pruned.safetensors")
+    for share, p in zip(pruned["shares"], pruned["probabilities"], strict=True):
+        wrong = 100 * (p.argmax(axis=1) != pruned["labels"]).mean()
+        assert found[f"{share:g}"]["error_percent"] == pytest.approx(wrong)
+
+
+def test_figures_are_no_blank_sheets(folder):
+    pictures = sorted((folder / "studies/bnn_families/plots").glob("*.png"))
+    assert [picture.stem for picture in pictures] == ["families", "pruning", "signal_to_noise"]
+    for picture in pictures:
+        pixels = np.asarray(Image.open(picture).convert("L"))
+        assert pixels.std() > 5 and min(pixels.shape) > 200
+
+
+def test_second_time_runs_nothing(folder, clone):
+    assert "Running stage" not in clone.run("dvc", "repro", "studies/bnn_families/dvc.yaml")
+
+
+def test_the_pipeline_itself_is_left_alone(folder, clone):
+    assert "bnn_families" not in clone.run("dvc", "repro", "--dry")

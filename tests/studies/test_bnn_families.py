@@ -1,0 +1,78 @@
+"""The study of inference families: what its table says, and which family it chooses."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from stages import params
+from studies import run
+from studies.bnn_families import SURROGATES, share, summarize
+
+STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
+
+
+def family(nll, auroc, **surrogates):
+    """Validation figures of one family; the test set's would mislead."""
+    of = dict.fromkeys(SURROGATES, auroc) | surrogates
+    validation = {"nll": nll} | of
+    mean = {key: {"mean": value, "n": 1, "ci95_seeds": None} for key, value in validation.items()}
+    return {"nll": {"mean": -nll}, "auroc_entropy": {"mean": -auroc}, "validation": mean}
+
+
+@pytest.mark.parametrize(
+    ("families", "winner"),
+    [
+        ({"a": family(0.02, 0.9), "b": family(0.03, 0.8)}, "a"),
+        ({"a": family(0.03, 0.9), "b": family(0.02, 0.9)}, "b"),
+        ({"a": family(0.02, 0.8), "b": family(0.03, 0.9)}, "a"),  # equal ranks: the likelihood decides
+        ({"a": family(0.02, 0.8), "b": family(0.03, 0.95), "c": family(0.021, 0.9)}, "a"),
+        ({"a": family(0.02, 0.8), "b": family(0.04, 0.95), "c": family(0.021, 0.97)}, "c"),
+        ({"a": family(0.02, 0.9, gaussian_noise=0.1), "b": family(0.021, 0.85), "c": family(0.03, 0.75)}, "b"),
+    ],
+)
+def test_validation_data_choose(families, winner):
+    assert summarize.chosen(families) == winner
+
+
+def test_table_has_means_and_intervals(tmp_path):
+    for seed, nll in enumerate((0.1, 0.2, 0.6)):
+        (tmp_path / f"{seed}.json").write_text(json.dumps({"nll": nll, "validation": {"ece": seed}}))
+    found = summarize.summary(tmp_path, [0, 1, 2])
+    # sd of (0.1, 0.2, 0.6) is 0.26458; t of 2 degrees of freedom is 4.30265
+    assert found["nll"] == {
+        "mean": pytest.approx(0.3),
+        "n": 3,
+        "ci95_seeds": pytest.approx(4.30265 * 0.264575 / 3**0.5, rel=1e-4),
+    }
+    assert found["validation"]["ece"]["mean"] == 1
+    assert summarize.summary(tmp_path, [1])["nll"] == {"mean": 0.2, "n": 1, "ci95_seeds": None}
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """settings("map"): the params of that run."""
+    for name in ("params.yaml", "studies/bnn_families/study.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(run.ROOT / name, tmp_path / name)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    return lambda name: params.load(run.prepare("bnn_families", name) / "params.yaml").bnn
+
+
+def test_what_is_shared_is_as_it_would_have_been_trained(settings):
+    for name, source in share.SOURCE.items():
+        kind = settings(source)
+        assert settings(name).model_copy(update={"inference": kind.inference, "member": kind.member}) == kind
+
+
+def test_every_run_is_made_and_shown(settings):
+    assert all(settings(name) for name in STUDY["runs"])
+    assert {*STUDY["trained"], *STUDY["shared"], "laplace"} == set(STUDY["runs"])
+    assert {*STUDY["families"], *STUDY["reverse"]} == set(STUDY["runs"])
+
+
+def test_reversed_runs_are_the_runs_on_the_other_data_set(settings):
+    for name in STUDY["reverse"]:
+        same = settings(name.removeprefix("reverse_")).model_copy(update={"dataset": "fashion_mnist"})
+        assert settings(name) == same
