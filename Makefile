@@ -39,8 +39,9 @@ bench: setup
 	python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
 	python -m benchmarks
 
+# two processes: most of a test of the pipeline is one core starting Python
 test: lint
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: setup
 	ruff check .

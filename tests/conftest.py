@@ -1,6 +1,12 @@
-"""Hypothesis draws the same examples in every run, and a slow machine is no failure."""
+"""Settings of all tests: the same examples in every run; one thread for each of two processes side by side."""
 
+import os
+
+import pytest
 from hypothesis import settings
+
+# `make test` runs two workers on two cores; stages that they start inherit it
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser):
@@ -8,5 +14,13 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=5, help="trainings to kill (default: 5)")
 
 
+def pytest_collection_modifyitems(items):
+    """Keep together, in one worker and in order, the tests that share a clone of the pipeline, or a file."""
+    for item in items:
+        group = "clone" if "clone" in item.fixturenames else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+# a slow machine is no failure
 settings.register_profile("same_everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same_everywhere")

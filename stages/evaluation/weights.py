@@ -7,6 +7,7 @@ The signal-to-noise ratio of a weight is |loc| / sd: a weight that is small besi
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stages.models.weight_guides import MeanFieldGuide
@@ -27,13 +28,12 @@ def pruned(guide: MeanFieldGuide, share: float) -> MeanFieldGuide:
         share: of all weights and biases, in [0, 1).
     """
     left = copy.deepcopy(guide)
-    ratios = signal_to_noise(guide)
-    ranked = torch.cat([ratio.flatten() for ratio in ratios.values()]).sort().values
+    ranked = torch.cat([ratio.flatten() for ratio in signal_to_noise(guide).values()]).sort().values
     count = round(share * len(ranked))
     threshold = ranked[count - 1] if count else -1.0
     with torch.no_grad():
-        for parts in zip(ratios.values(), left.loc.values(), left.rho.values(), strict=True):
-            ratio, loc, rho = parts
-            loc[ratio <= threshold] = 0.0
-            rho[ratio <= threshold] = NO_DOUBT
+        for key, loc in left.loc.items():
+            rho = left.rho[key]
+            noisy = loc.abs() / F.softplus(rho) <= threshold
+            loc[noisy], rho[noisy] = 0.0, NO_DOUBT
     return left

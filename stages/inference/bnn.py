@@ -48,7 +48,8 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
 
     def log_likelihood() -> float:
         images = datasets.unit_interval(validation.pixels)
-        return svi.expected_log_likelihood(model, guide, images, validation.labels)
+        figures = [svi.expected_log_likelihood(model, alone, images, validation.labels) for alone in guides]
+        return sum(figures) / len(figures)
 
     def finish() -> None:
         if isinstance(guide, LaplaceGuide):

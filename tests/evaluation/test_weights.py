@@ -6,8 +6,9 @@ import torch
 from stages.evaluation import weights
 from stages.models.weight_guides import MeanFieldGuide
 
-LOC = {"a": torch.tensor([[4.0, -1.0], [0.5, 0.0]]), "b": torch.tensor([3.0, -6.0])}
-RATIOS = {"a": [[8.0, 2.0], [1.0, 0.0]], "b": [6.0, 12.0]}
+# sites in another order than that of their names
+LOC = {"z": torch.tensor([[4.0, -1.0], [0.5, 0.0]]), "b": torch.tensor([3.0, -6.0])}
+RATIOS = {"z": [[8.0, 2.0], [1.0, 0.0]], "b": [6.0, 12.0]}
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_ratio_is_mean_over_sd(guide):
 @pytest.mark.parametrize(("share", "gone"), [(0.0, 0), (0.17, 1), (0.5, 3), (0.84, 5)])
 def test_the_weights_of_least_ratio_become_zero(guide, share, gone):
     left = weights.pruned(guide, share)
-    order = sorted(ratio for rows in ([*RATIOS["a"][0], *RATIOS["a"][1]], RATIOS["b"]) for ratio in rows)
+    order = sorted(ratio for rows in ([*RATIOS["z"][0], *RATIOS["z"][1]], RATIOS["b"]) for ratio in rows)
     for site, ratios in RATIOS.items():
         for ratio, before, after in zip(
             torch.tensor(ratios).flatten(), LOC[site].flatten(), left.q(site).sample().flatten(), strict=True
@@ -34,4 +35,4 @@ def test_the_weights_of_least_ratio_become_zero(guide, share, gone):
             else:
                 assert 0 < abs(after - before) < 6 * 0.5
     assert weights.signal_to_noise(guide)["b"].tolist() == pytest.approx(RATIOS["b"])  # the original is as it was
-    assert guide.q("a").stddev[0, 0].item() == pytest.approx(0.5)
+    assert guide.q("z").stddev[0, 0].item() == pytest.approx(0.5)

@@ -15,15 +15,11 @@ pytestmark = pytest.mark.pipeline
 
 @pytest.fixture
 def committed(clone, tmp_path) -> Clone:
-    """A copy of the clone with one seed."""
+    """A copy of the clone."""
     folder = tmp_path / "committed"
     shutil.copytree(clone.folder, folder, ignore=shutil.ignore_patterns(".git", "cache", "__pycache__"))
     shutil.copy(ROOT / "tolerances.yaml", folder)
-    copied = Clone(folder)
-    copied.change(seeds=[0])
-    for path in folder.glob("metrics/**/[1-9].json"):
-        path.unlink()
-    return copied
+    return Clone(folder)
 
 
 def verify(clone: Clone) -> subprocess.CompletedProcess:
@@ -36,7 +32,7 @@ def verify(clone: Clone) -> subprocess.CompletedProcess:
 def test_rerun_finds_the_same_numbers(committed):
     result = verify(committed)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "posteriors/blr/0/weights.safetensors: the same bytes" in result.stdout
+    assert f"posteriors/blr/{committed.seed}/weights.safetensors: the same bytes" in result.stdout
     assert "<-- too far" not in result.stdout
 
 
@@ -48,5 +44,5 @@ def test_one_changed_constant_is_found_out(committed):
     result = verify(committed)
     assert result.returncode == 1
     [line] = [line for line in result.stdout.splitlines() if "<-- too far" in line]
-    assert line.startswith("blr/0.coverage_90 ")
+    assert line.startswith(f"blr/{committed.seed}.coverage_90 ")
     assert result.stderr.splitlines()[-1].startswith("1 of ")
