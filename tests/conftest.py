@@ -14,6 +14,7 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=5, help="trainings to kill (default: 5)")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers read the marks
 def pytest_collection_modifyitems(items):
     """Keep together, in one worker and in order, the tests that share a clone of the pipeline, or a file."""
     for item in items:

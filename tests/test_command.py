@@ -12,7 +12,7 @@ import pytest
 from tests.tiny import ROOT
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
-TIDY = "try: time.sleep(60)\n    finally: print('tidied', flush=True)"
+TIDY = f"try: {SLEEP}\n    finally: print('tidied', flush=True)"
 
 
 def python(code, **options):
@@ -65,7 +65,7 @@ def test_signals_let_it_tidy_up(number, status):
     def as_in_a_terminal():  # a shell has commands in the background ignore SIGINT, and so do all that they start
         signal.signal(number, signal.SIG_DFL)
 
-    ready = python(f"print('up', flush=True)\n    {TIDY}", preexec_fn=as_in_a_terminal)
+    ready = python(TIDY, preexec_fn=as_in_a_terminal)
     with ready as process:
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
