@@ -41,7 +41,7 @@ bench: setup
 
 # two processes: most of a test of the pipeline is one core starting Python
 test: lint
-	python -m pytest --numprocesses 2 --dist loadgroup
+	python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	ruff check .

@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 from hypothesis import settings
 
 # `make test` runs two workers on two cores; stages that they start inherit it
@@ -12,14 +11,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_addoption(parser):
     """How often tests/pipeline/test_faults.py kills a training; 40 take some ten minutes."""
     parser.addoption("--kills", type=int, default=5, help="trainings to kill (default: 5)")
-
-
-@pytest.hookimpl(tryfirst=True)  # before the workers read the marks
-def pytest_collection_modifyitems(items):
-    """Keep together, in one worker and in order, the tests that share a clone of the pipeline, or a file."""
-    for item in items:
-        group = "clone" if "clone" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 # a slow machine is no failure

@@ -1,4 +1,4 @@
-"""One clone of the pipeline with tiny params, reproduced once for all tests of this folder."""
+"""A clone of the pipeline with tiny params. Files are run in different processes: only one should use `clone`."""
 
 import subprocess
 from dataclasses import dataclass
@@ -30,11 +30,6 @@ class Clone:
         """Reproduce it; the names of the stages that ran."""
         lines = self.run("dvc", "repro").splitlines()
         return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
-
-    @property
-    def seed(self) -> int:
-        """The first seed that its params.yaml declares: tests change it."""
-        return yaml.safe_load((self.folder / "params.yaml").read_text())["seeds"][0]
 
     def change(self, **sections) -> None:
         """Change values in its params.yaml."""
