@@ -14,11 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks import torch_contestants
 from benchmarks.contest import Contestant
-from stages.inference.local_reparameterization import (
-    MIN_VARIANCE,
-    LocalReparameterization,
-    standard_normal_like,
-)
+from stages.inference.local_reparameterization import MIN_VARIANCE, LocalReparameterization
 from stages.models import bnn, weight_priors
 from stages.models.networks import NETWORKS
 from stages.models.weight_guides import MeanFieldGuide
@@ -66,7 +62,7 @@ def ours(network: nn.Module, weights: dict, batches, training: Training) -> Cont
 
 
 class HandWritten(nn.Module):
-    """The same bound by hand: local reparameterisation written out, the KL term in closed form."""
+    """The same bound by hand: local reparameterisation and Flipout written out, the KL term in closed form."""
 
     def __init__(self, network: nn.Sequential, weights: dict):
         super().__init__()
@@ -87,9 +83,18 @@ class HandWritten(nn.Module):
                 h = layer(h)
                 continue
             weight_sd, bias_sd = F.softplus(self.rho[f"{name}_weight"]), F.softplus(self.rho[f"{name}_bias"])
-            apply = F.conv2d if isinstance(layer, nn.Conv2d) else F.linear
-            variance = apply(h.square(), weight_sd.square(), bias_sd.square())
-            h = layer(h) + variance.clamp(min=MIN_VARIANCE).sqrt() * standard_normal_like(variance)
+            if isinstance(layer, nn.Conv2d):
+                signs = torch.randint(2, (len(h), sum(layer.weight.shape[:2]), 1, 1), device=h.device) * 2.0 - 1
+                into, out = signs.split(layer.weight.shape[1::-1], dim=1)
+                noise = F.conv2d(h * into, weight_sd * torch.randn_like(weight_sd)) * out
+                h = (
+                    layer(h)
+                    + noise
+                    + (bias_sd * torch.randn(len(h), len(bias_sd), device=h.device))[..., None, None]
+                )
+            else:
+                variance = F.linear(h.square(), weight_sd.square(), bias_sd.square())
+                h = layer(h) + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(variance)
             for loc, sd in ((layer.weight, weight_sd), (layer.bias, bias_sd)):
                 kl = kl + 0.5 * (loc.square() + sd.square() - 1).sum() - sd.log().sum()
         return F.cross_entropy(h, labels) + kl / SIZE

@@ -66,12 +66,10 @@ def sklearn_digits(split: str, sizes) -> Tensor:
 
 
 def photographs(split: str, sizes) -> Tensor:
-    """Grey patches of a photograph that scikit-learn ships, at random places; another one for each split."""
+    """Grey patches of a photograph that scikit-learn ships, side by side; another one for each split."""
     grey = torch.tensor(load_sample_image(PHOTOGRAPHS[split]), dtype=torch.float32).mean(dim=-1)
-    patches = grey.unfold(0, SIDE, 1).unfold(1, SIDE, 1)  # (rows, columns, 28, 28), a view
-    size, generator = min(SIZE, getattr(sizes, split)), _generator(split)
-    row, column = (torch.randint(count, (size,), generator=generator) for count in patches.shape[:2])
-    return _bytes(patches[row, column].reshape(size, PIXELS))
+    patches = grey.unfold(0, SIDE, SIDE).unfold(1, SIDE, SIDE)  # (rows, columns, 28, 28), a view
+    return _bytes(patches.reshape(-1, PIXELS)[: getattr(sizes, split)])
 
 
 MADE: dict[str, Callable[..., Tensor]] = {

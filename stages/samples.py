@@ -1,5 +1,7 @@
 """How many networks drawn from the posterior are enough? Likelihood and separation against their number.
 
+A choice is made here, so the data are validation digits, and for foreign ones scikit-learn's digits.
+
 Writes predictions/samples/<model>/<seed>/<data set>.safetensors and, computed from them alone,
 metrics/samples/<model>/<seed>.json.
 """
@@ -11,6 +13,7 @@ from pathlib import Path
 from stages import artifacts, command, params
 
 IMAGES = 2000  # of each data set
+SPLIT, FOREIGN = "validation", "sklearn_digits"
 COUNTS = (1, 2, 5, 10, 20, 50, 100)  # posterior samples
 
 
@@ -24,7 +27,7 @@ def main() -> None:
 
     import numpy as np
 
-    from stages import datasets, runtime
+    from stages import foreign, runtime
     from stages.evaluation import samples
     from stages.evaluation.predictive import cumulative
 
@@ -32,9 +35,9 @@ def main() -> None:
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     model, guide = evaluation.trained(settings, args.seed, device)
     predictions = {}
-    inside, outside = evaluation.inside(settings), evaluation.outside(settings)[0]
-    for name in (inside, outside):
-        images = datasets.load(name, settings.evaluate.split, settings.images)
+    inside = evaluation.inside(settings)
+    for name in (inside, FOREIGN):
+        images = foreign.load(name, SPLIT, settings.images)
         probabilities = cumulative(model, guide, images.pixels[:IMAGES].to(device), COUNTS)
         predictions[name] = {
             "counts": np.array(COUNTS),
@@ -45,7 +48,7 @@ def main() -> None:
     folder = Path("predictions") / "samples" / args.model / str(args.seed)
     for name, arrays in predictions.items():
         artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    metrics = samples.metrics(predictions, inside, outside)
+    metrics = samples.metrics(predictions, inside, FOREIGN)
     artifacts.write_json(f"metrics/samples/{args.model}/{args.seed}.json", metrics)
 
 

@@ -205,6 +205,7 @@ def test_number_of_further_faults_is_told(message):
         (("blr", "steps"), [1], [0]),
         (("blr", "learning_rate"), [1e-9, 10], [0.0, 10.1]),
         (("bnn", "prior", "dense_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
+        (("bnn", "initial_sd"), [1e-6, 10], [0.0, 1e-7, 11.0]),
         (("ssvae", "dropout"), [0.0, 0.999], [1.0, -0.1]),
         (("ssvae", "classifier_weight"), [0.0], [-0.1]),
         (("ssvae", "max_shift"), [0, 8], [9]),
@@ -243,6 +244,16 @@ def test_balanced_labels_must_be_a_multiple_of_ten(message, load):
     assert "drop_labels.kept" in line and "balanced" in line
     tree["drop_labels"]["scheme"] = "random"
     assert load(tree).drop_labels.kept == 3005
+
+
+def test_laplace_knows_a_normal_prior(message, load):
+    tree = edited(("bnn", "inference"), "laplace")
+    assert load(tree).bnn.inference == "laplace"
+    tree["bnn"]["prior"]["family"] = "scale_mixture"
+    line = message(tree)
+    assert line.startswith("bnn.prior") and "family = normal" in line and "laplace" in line
+    tree["bnn"]["inference"] = "map"
+    assert load(tree).bnn.prior.family == "scale_mixture"
 
 
 @pytest.mark.parametrize("kept", [200, 210])

@@ -20,8 +20,8 @@ def metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: classes, (cases,).
 
     Returns:
-        error_percent; nll and predictive_entropy in nats; brier, summed over classes; ece and adaptive_ece;
-        aurc; coverage_at_risk_1e3, a fraction.
+        error_percent; nll and predictive_entropy in nats (scikit-learn counts a probability as 2.2e-16 at least);
+        brier, summed over classes; ece and adaptive_ece; aurc; coverage_at_risk_1e3, a fraction.
     """
     p = probabilities.astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)  # float32 rows sum to 1 within rounding only

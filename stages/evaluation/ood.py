@@ -18,14 +18,16 @@ def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     Returns:
         entropy: H[y | x, data], all uncertainty. mutual_information: what of it is epistemic, entropy minus
-        expected entropy (Houlsby et al. 2011). max_probability: one minus it (Hendrycks and Gimpel 2017).
+        expected entropy (Houlsby et al. 2011), 0 where rounding may have made it. max_probability: one minus it
+        (Hendrycks and Gimpel 2017).
     """
     p = cases["probabilities"].astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
     total = entropy(p, axis=1)
+    epistemic, rounding = total - cases["expected_entropy"], 10 * np.finfo(cases["probabilities"].dtype).eps
     return {
         "entropy": total,
-        "mutual_information": np.maximum(total - cases["expected_entropy"], 0.0),  # rounding can make it -1e-8
+        "mutual_information": np.where(epistemic > rounding, epistemic, 0.0),
         "max_probability": 1.0 - p.max(axis=1),
     }
 

@@ -17,7 +17,8 @@ def class_probabilities(
 ) -> dict[str, Tensor]:
     """Average the class probabilities, not the logits, over `samples` draws of the weights.
 
-    Every image is seen by the same networks. Memory does not grow with `samples`.
+    Every image is seen by the same draws of the weights; what a network itself draws, dropout, it draws for each
+    image. Memory does not grow with `samples`.
 
     Args:
         model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).

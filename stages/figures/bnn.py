@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from stages.artifacts import write_csv
@@ -42,7 +43,7 @@ def draw(
     for name, title in PICTURES.items():
         digits(folder / f"{name}.png", predictions[name], title)
     shift.draw(folder, shifted)
-    samples.draw(folder, by_samples, known, unknown)
+    samples.draw(folder, by_samples, known)
     prior.draw(folder, before)
 
 
@@ -59,7 +60,9 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> 
     write_csv(folder / "reliability.csv", pd.DataFrame(rows))
     with figure(folder / "reliability.png", rows=2, size=(4.6, 2.6), sharex=True, height_ratios=[3, 1]) as axes:
         axes[0].plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
-        interval = 1.96 * np.sqrt(np.clip(accuracy * (1 - accuracy), 1e-6, None) / count[used])
+        rights, cases = np.bincount(bins, correct, BINS)[used].astype(int), count[used]
+        bounds = [binomtest(*pair).proportion_ci(method="wilson") for pair in zip(rights, cases, strict=True)]
+        interval = [accuracy - [low for low, _ in bounds], [high for _, high in bounds] - accuracy]
         axes[0].errorbar(
             mean_confidence, accuracy, interval, fmt="o-", color=BLUE, ms=4, capsize=2, label="BNN, 95%"
         )

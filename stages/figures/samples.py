@@ -10,8 +10,9 @@ from stages.evaluation.samples import metrics
 from stages.figures.style import BLUE, ORANGE, figure
 
 
-def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], inside: str, outside: str) -> None:
+def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], inside: str) -> None:
     """samples.png and samples.csv."""
+    outside = next(name for name in predictions if name != inside)
     along = metrics(predictions, inside, outside)
     table = pd.DataFrame({"samples": [int(count) for count in along]} | _columns(along))
     write_csv(folder / "samples.csv", table)
@@ -19,7 +20,7 @@ def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], inside: st
         left.plot(table["samples"], table["nll"], "o-", color=BLUE)
         left.set(title="Negative log likelihood (nats)", xlabel="posterior samples", xscale="log")
         right.plot(table["samples"], table["auroc"], "o-", color=ORANGE)
-        right.set(title=f"AUROC against {outside}", xlabel="posterior samples", xscale="log")
+        right.set(title=f"AUROC against {outside.replace('_', ' ')}", xlabel="posterior samples", xscale="log")
 
 
 def _columns(along: dict[str, dict[str, float]]) -> dict[str, list[float]]:

@@ -34,7 +34,7 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     network.load_state_dict({name: guide.q(f"network.{name}").mean.detach() for name in names})
     network.to(images.device)
     sds = [weight_priors.sd(prior, network[-1], name) for name, _ in network[-1].named_parameters()]
-    precisions = torch.tensor([sd**-2 for sd in sds], device=images.device)
+    precisions = torch.tensor([guide.kl_weight * sd**-2 for sd in sds], device=images.device)
     approximation = Laplace(network, "classification", "last_layer", "kron", prior_precision=precisions)
     batches = DataLoader(TensorDataset(images, labels), batch_size=BATCH)
     tqdm.write("Laplace approximation of the last layer")

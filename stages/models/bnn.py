@@ -24,6 +24,7 @@ is no approximation of the posterior, and whatever uses it says so.
 from functools import partial
 from typing import Annotated, Literal
 
+import pydantic
 import pyro
 import pyro.distributions as dist
 import torch
@@ -59,7 +60,14 @@ class Params(Training):
     dropout: Probability  # mc_dropout: rate at the inputs of the last layer
     prior: weight_priors.Params
     kl_weight: Positive  # of the weights' KL term; 1 is the ELBO
-    initial_sd: Positive  # mean_field, last_layer_full: of the guide's normals, before training
+    initial_sd: Annotated[float, Field(ge=1e-6, le=10)]  # mean_field, last_layer_full: of q, before training
+
+    @pydantic.field_validator("prior")
+    @classmethod
+    def _laplace_knows_a_normal_prior(cls, prior, info: pydantic.ValidationInfo):
+        if info.data.get("inference") == "laplace" and prior.family != "normal":
+            raise ValueError(f"bnn.inference = laplace takes prior.family = normal, not {prior.family}")
+        return prior
 
     @property
     def single(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages import artifacts, command, params
 from studies import run
-from studies.bnn_families import STUDY, SURROGATES
+from studies.bnn_families import STUDY, SURROGATES, training_seconds
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         "auroc_mutual_information": separations[outside]["mutual_information"]["auroc"],
         "fpr95_entropy": separations[outside]["entropy"]["fpr95"],
         "parameters": sum(parameter.numel() for parameter in guide.parameters()) - unused,
-        "train_seconds": artifacts.read_json(folder / "run.json")["seconds"],
+        "train_seconds": training_seconds(folder, settings.bnn.steps),
         "predict_seconds": round(seconds, 2),
         "validation": validation | {name: of["entropy"]["auroc"] for name, of in surrogates.items()},
     }

@@ -9,7 +9,7 @@ import os
 
 from stages import artifacts, command, params
 from studies import run
-from studies.bnn_families import STUDY
+from studies.bnn_families import STUDY, training_seconds
 
 ENSEMBLES = {kind: f"{kind}_ensemble" for kind in ("map", "mean_field", "mc_dropout")}
 SOURCE = ENSEMBLES | {"laplace": "map"}
@@ -33,7 +33,7 @@ def main() -> None:
     device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
     model, guide = bnn.build(trained.bnn)
     posterior.load(source / "weights.safetensors", model, guide)
-    seconds = artifacts.read_json(source / "run.json")["seconds"]
+    seconds = training_seconds(source, trained.bnn.steps)
     if trained.bnn.inference == "ensemble":
         guide, seconds = guide.members[0], seconds / trained.bnn.members
 

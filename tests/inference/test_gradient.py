@@ -18,7 +18,7 @@ STEPS = 3
 
 
 class UndrawnWeights(Messenger):
-    """Give the guide's normals their mean without a draw.
+    """Give the guide's normals their mean without a draw, but for the filters of convolutions.
 
     A trace leaves draws out that nothing depends on, weights under local reparameterisation; this leaves them out
     of Pyro's own way too, so that both draw the same noise.
@@ -26,7 +26,8 @@ class UndrawnWeights(Messenger):
 
     def _pyro_sample(self, message):
         fn = message["fn"]
-        if message["value"] is None and isinstance(fn, Independent) and isinstance(fn.base_dist, Normal):
+        normal = isinstance(fn, Independent) and isinstance(fn.base_dist, Normal)
+        if message["value"] is None and normal and fn.base_dist.loc.dim() != 4:
             message["value"] = fn.base_dist.loc + 0.0
 
 

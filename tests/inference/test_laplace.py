@@ -16,14 +16,14 @@ def network():
     return nn.Sequential(nn.Linear(784, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES))
 
 
-@pytest.mark.parametrize("batch", [1000, 7])
-def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch):
+@pytest.mark.parametrize(("batch", "kl_weight"), [(1000, 1.0), (7, 1.0), (1000, 0.25)])
+def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch, kl_weight):
     """Of one image, many times, the Kronecker factors are exact; weights and biases are separate blocks."""
     monkeypatch.setattr(laplace, "BATCH", batch)
     torch.manual_seed(0)
     sections = prior("normal")
     trained = network()
-    guide = LaplaceGuide({f"network.{name}": value for name, value in trained.named_parameters()})
+    guide = LaplaceGuide({f"network.{name}": value for name, value in trained.named_parameters()}, kl_weight)
     image = torch.rand(784)
     labels = torch.randint(CLASSES, (IMAGES,))
     laplace.fit(guide, network(), sections, image.expand(IMAGES, -1), labels)
@@ -31,7 +31,7 @@ def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch):
     a = trained[:2](image).double().detach()
     p = trained(image).softmax(-1).double().detach()
     curvature = p.diag() - p.outer(p)  # of the log likelihood, with respect to the logits
-    sds = [weight_priors.sd(sections, trained[2], name) for name in ("weight", "bias")]
+    sds = [weight_priors.sd(sections, trained[2], name) / kl_weight**0.5 for name in ("weight", "bias")]
     weights = IMAGES * torch.kron(curvature, a.outer(a)) + torch.eye(CLASSES * HIDDEN).double() / sds[0] ** 2
     biases = IMAGES * curvature + torch.eye(CLASSES).double() / sds[1] ** 2
     wanted = torch.block_diag(torch.linalg.inv(weights), torch.linalg.inv(biases))

@@ -1,4 +1,4 @@
-"""Local reparameterisation: the same expectations as weight sampling, less noise, nothing else touched."""
+"""Local reparameterisation and Flipout: the expectations of weight sampling, less noise, nothing else touched."""
 
 import math
 from contextlib import nullcontext
@@ -14,11 +14,12 @@ from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import nn
 
 from stages.inference import svi
-from stages.inference.local_reparameterization import LocalReparameterization, standard_normal_like
+from stages.inference.local_reparameterization import LocalReparameterization, random_signs
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import MeanFieldGuide, PointGuide
 
 DRAWS = 40_000
+CONVOLUTIONS = 5_000  # draws of a convolution, one by one
 STANDARD_ERRORS = 5  # by which a Monte Carlo estimate may be off: one in two million
 
 # layer, its options, and the shapes of inputs and weight
@@ -39,13 +40,6 @@ def convolutional():
     )
 
 
-def one_position():
-    """A convolution that is applied once: no weight is shared, so its outputs are independent in truth too."""
-    return nn.Sequential(
-        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 16, 8), nn.ReLU(), nn.Flatten(), nn.Linear(16, 10)
-    )
-
-
 def digits(count):
     """A prototype per class and noise around it: images (count, 64) float64, labels (count,)."""
     labels = torch.arange(count) % 10
@@ -62,31 +56,63 @@ def build(network, sd):
     return guide, svi.elbo(TraceMeanField_ELBO(), model, guide)
 
 
-def unfolded(layer, inputs, weight, options):
-    """The layer as a plain matrix product, without a bias, for one input: (outputs, positions)."""
-    if layer is F.linear:
-        return weight @ inputs.unsqueeze(-1)
-    return weight.flatten(1) @ F.unfold(inputs.unsqueeze(0), weight.shape[2:], **options)[0]
+@pytest.fixture(params=["no bias", "drawn bias", "deterministic bias"])
+def bias(request):
+    return request.param
 
 
-@pytest.mark.parametrize("bias", ["no bias", "drawn bias", "deterministic bias"])
-@pytest.mark.parametrize(("layer", "options", "inputs", "shape"), LAYERS.values(), ids=LAYERS)
-def test_pre_activations_have_the_closed_form_mean_and_variance(layer, options, inputs, shape, bias):
-    torch.manual_seed(0)
-    inputs, mean, sd = torch.randn(inputs).double(), torch.randn(shape).double(), torch.rand(shape).double()
-    bias_mean, bias_sd = torch.randn(shape[0]).double(), torch.rand(shape[0]).double()
+def drawn_layer(layer, options, inputs, mean, sd, bias, bias_mean, bias_sd):
+    """The outputs of a layer whose weight, and bias perhaps, are drawn from normals."""
     with LocalReparameterization():
         weight = pyro.sample("weight", dist.Normal(mean, sd).to_event())
         drawn = pyro.sample("bias", dist.Normal(bias_mean, bias_sd).to_event())
         given = {"no bias": None, "drawn bias": drawn, "deterministic bias": bias_mean}[bias]
-        outputs = layer(inputs.expand(DRAWS, *inputs.shape), weight, given, **options)
+        return layer(inputs, weight, given, **options)
 
-    mean, variance = unfolded(layer, inputs, mean, options), unfolded(layer, inputs**2, sd**2, options)
-    mean += 0 if bias == "no bias" else bias_mean.unsqueeze(-1)
-    variance += bias_sd.unsqueeze(-1) ** 2 if bias == "drawn bias" else 0
-    outputs = outputs.view(DRAWS, *mean.shape)
-    assert ((outputs.mean(0) - mean).abs() < STANDARD_ERRORS * (variance / DRAWS).sqrt()).all()
-    assert ((outputs.var(0) - variance).abs() < STANDARD_ERRORS * variance * math.sqrt(2 / DRAWS)).all()
+
+def normals(inputs, shape):
+    """An input, and means and sds of weight and bias."""
+    torch.manual_seed(0)
+    sizes = (inputs, shape, shape, shape[:1], shape[:1])
+    x, mean, sd, bias_mean, bias_sd = (torch.randn(size).double() for size in sizes)
+    return x, mean, sd.abs(), bias_mean, bias_sd.abs()
+
+
+def assert_moments(outputs, mean, covariance):
+    """Outputs (draws, n) are normal draws: each mean, and each entry of the covariance, within its error."""
+    draws, variance = len(outputs), covariance.diagonal()
+    assert ((outputs.mean(0) - mean).abs() <= STANDARD_ERRORS * (variance / draws).sqrt() + 1e-12).all()
+    error = ((covariance**2 + variance[:, None] * variance) / draws).sqrt()  # Isserlis
+    assert ((outputs.T.cov() - covariance).abs() <= STANDARD_ERRORS * error + 1e-12).all()
+
+
+def test_pre_activations_of_a_dense_layer_have_the_closed_form_moments(bias):
+    x, mean, sd, bias_mean, bias_sd = parts = normals((6,), (4, 6))
+    outputs = drawn_layer(F.linear, {}, x.expand(DRAWS, 6), *parts[1:3], bias, *parts[3:])
+    expected = mean @ x + (0 if bias == "no bias" else bias_mean)
+    variance = sd**2 @ x**2 + (bias_sd**2 if bias == "drawn bias" else 0)
+    assert_moments(outputs, expected, variance.diag())
+
+
+@pytest.mark.parametrize(
+    ("options", "size"), [({}, 4), ({"stride": 2, "padding": 1}, 5)], ids=["plain", "strided and padded"]
+)
+def test_outputs_of_a_convolution_have_the_closed_form_moments(options, size, bias):
+    """All of an image's outputs together: those of one filter at two places are correlated, it is one filter."""
+    x, mean, sd, bias_mean, bias_sd = parts = normals((2, size, size), (3, 2, 3, 3))
+    images = torch.stack([x, -2 * x])  # the second one must not matter to the first
+    outputs = torch.stack(
+        [
+            drawn_layer(F.conv2d, options, images, *parts[1:3], bias, *parts[3:])[0].flatten()
+            for _ in range(CONVOLUTIONS)
+        ]
+    )
+    patches = F.unfold(x.unsqueeze(0), (3, 3), **options)[0]  # (inputs of a filter, places)
+    expected = (mean.flatten(1) @ patches + (0 if bias == "no bias" else bias_mean[:, None])).flatten()
+    blocks = [patches.T * row @ patches for row in sd.flatten(1) ** 2]  # of each filter, (places, places)
+    if bias == "drawn bias":
+        blocks = [block + one**2 for block, one in zip(blocks, bias_sd, strict=True)]
+    assert_moments(outputs, expected, torch.block_diag(*blocks))
 
 
 def test_every_datum_has_draws_of_its_own():
@@ -98,17 +124,27 @@ def test_every_datum_has_draws_of_its_own():
     assert abs(torch.corrcoef(halves)[0, 1]) < STANDARD_ERRORS / math.sqrt(DRAWS)
 
 
-def test_a_convolution_keeps_the_marginals_but_not_the_correlation_between_positions():
-    """Equal patches of one image: in truth their outputs are equal, since they share the weight."""
+def test_images_of_a_batch_are_uncorrelated_in_a_convolution():
+    """Equal images: one filter would give them equal outputs; signs of their own make the products cancel."""
+    outputs = torch.empty(CONVOLUTIONS, 2)
     torch.manual_seed(0)
-    with LocalReparameterization():
-        weight = pyro.sample("weight", dist.Normal(torch.zeros(1, 1, 2, 2), 1.0).to_event())
-        positions = F.conv2d(torch.ones(DRAWS, 1, 2, 3), weight).view(DRAWS, 2).T
-    assert torch.equal(*F.conv2d(torch.ones(1, 1, 2, 3), weight).unbind(-1))
-    assert abs(torch.corrcoef(positions)[0, 1]) < STANDARD_ERRORS / math.sqrt(DRAWS)
+    for draw in range(CONVOLUTIONS):
+        with LocalReparameterization():
+            weight = pyro.sample("weight", dist.Normal(torch.zeros(1, 1, 2, 2), 1.0).to_event())
+            outputs[draw] = F.conv2d(torch.ones(2, 1, 2, 2), weight).flatten()
+    products = outputs.prod(1)
+    assert abs(products.mean()) < STANDARD_ERRORS * products.std() / math.sqrt(CONVOLUTIONS)
 
 
-@pytest.mark.parametrize("network", [dense, one_position])
+def test_signs_are_independent_fair_coins():
+    torch.manual_seed(0)
+    signs = random_signs(DRAWS, 2, like=torch.empty(0, dtype=torch.float64)).squeeze()
+    assert signs.dtype == torch.float64 and set(signs.unique().tolist()) == {-1.0, 1.0}
+    for what in (*signs.T, signs.prod(1)):
+        assert abs(what.mean()) < STANDARD_ERRORS / math.sqrt(DRAWS)
+
+
+@pytest.mark.parametrize("network", [dense, convolutional])
 def test_expected_log_likelihood_is_that_of_weight_sampling(network):
     """The KL is the same number in both, so the objectives are compared."""
     torch.manual_seed(0)
@@ -239,14 +275,3 @@ def test_a_weight_may_be_passed_by_name(layer):
         weight = pyro.sample("weight", dist.Normal(torch.zeros(shape), 1.0).to_event())
         outputs = layer(inputs, weight=weight, bias=torch.zeros(2))
     assert not torch.equal(outputs[0], outputs[1])  # local draws: of equal inputs too
-
-
-@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
-def test_noise_is_standard_normal_in_every_memory_format(form):
-    torch.manual_seed(0)
-    like = torch.empty(40, 10, 30, 20).contiguous(memory_format=form)
-    noise = standard_normal_like(like)
-    assert noise.shape == like.shape and noise.stride() == like.stride()
-    assert noise.mean().item() == pytest.approx(0, abs=5 / noise.numel() ** 0.5)
-    assert noise.var().item() == pytest.approx(1, abs=5 * (2 / noise.numel()) ** 0.5)
-    assert len(noise.unique()) > 0.95 * noise.numel()

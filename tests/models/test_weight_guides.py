@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pyro.infer import TraceMeanField_ELBO
 from torch import nn
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from stages.evaluation.predictive import class_probabilities
+from stages.inference import svi
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import (
     EnsembleGuide,
@@ -79,6 +82,26 @@ def test_last_layer(guide_class, options):
     design = torch.cat([-hidden, hidden, -one, one], dim=1)
     last = torch.cat([loc["network_2_weight"].flatten(), loc["network_2_bias"]])
     check(model, guide, design @ last, (design @ factor).square().sum(dim=1))
+
+
+@pytest.mark.parametrize("kl_weight", [1.0, 0.3])
+def test_elbo_of_a_full_covariance_has_the_kl_of_its_normal(kl_weight):
+    """Logits are made 0, so the negative ELBO is the KL term, the points' prior density, and a constant."""
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2), nn.Threshold(np.inf, 0.0))
+    _, guide = made(FullCovarianceGuide, network, 0.5, kl_weight)
+    objective = svi.elbo(TraceMeanField_ELBO(), bnn.Model(network, PRIOR, kl_weight).double(), guide.double())
+    losses = torch.stack(
+        [objective(torch.rand(5, 4).double(), torch.zeros(5).long()) for _ in range(4000)]
+    ).detach()
+
+    factor = guide.scale_tril().detach()
+    q = MultivariateNormal(guide.last_loc().detach(), scale_tril=factor)
+    prior = MultivariateNormal(torch.zeros(8).double(), torch.eye(8).double())
+    points = torch.cat([guide.loc[f"network_0_{name}"].detach().flatten() for name in ("weight", "bias")])
+    density = Normal(0.0, 1.0).log_prob(points).sum()
+    wanted = kl_weight * (kl_divergence(q, prior) - density) + 5 * np.log(2)
+    assert losses.std() > 0.01  # the expectation under the prior is estimated
+    assert abs(losses.mean() - wanted) < 5 * losses.std() / len(losses) ** 0.5
 
 
 def test_ensemble_is_the_mean_over_its_members():

@@ -140,11 +140,11 @@ def _shift(predictions: dict) -> dict[str, float]:
 
 
 def _samples(predictions: dict) -> dict[str, float]:
-    digits, clothes = predictions["mnist"], predictions["fashion_mnist"]
+    digits, others = predictions["mnist"], predictions["sklearn_digits"]
     rows = {}
     for place, count in enumerate(digits["counts"]):
         whole = _bnn({"cases": {"probabilities": digits["probabilities"][place], "labels": digits["labels"]}})
-        inside, outside = (_entropy(of["probabilities"][place].astype(float)) for of in (digits, clothes))
+        inside, outside = (_entropy(of["probabilities"][place].astype(float)) for of in (digits, others))
         area = (np.sign(outside[:, None] - inside[None, :]).mean() + 1) / 2
         rows |= {f"{count}.nll": whole["nll"], f"{count}.ece": whole["ece"], f"{count}.auroc": area}
     return rows

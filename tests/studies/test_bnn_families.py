@@ -8,7 +8,7 @@ import yaml
 
 from stages import params
 from studies import run
-from studies.bnn_families import SURROGATES, share, summarize
+from studies.bnn_families import SURROGATES, share, summarize, training_seconds
 
 STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
 
@@ -48,6 +48,19 @@ def test_table_has_means_and_intervals(tmp_path):
     }
     assert found["validation"]["ece"]["mean"] == 1
     assert summarize.summary(tmp_path, [1])["nll"] == {"mean": 0.2, "n": 1, "ci95_seeds": None}
+
+
+@pytest.mark.parametrize(
+    ("record", "seconds"),
+    [
+        ({"seconds": 60.0, "resumed_at_step": 0}, 60.0),
+        ({"seconds": 6.0, "resumed_at_step": 900}, 60.0),
+        ({"seconds": 60.0}, 60.0),  # shared, not trained
+    ],
+)
+def test_training_that_was_resumed_counts_whole(record, seconds, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert training_seconds(tmp_path, 1000) == seconds
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""The stage that hands digits to a person: which digits choose the threshold, and which judge it."""
+
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import artifacts, refer
+from stages.evaluation import bnn
+from tests.readme import ROOT
+
+
+@pytest.fixture
+def referred(tmp_path, monkeypatch):
+    """referred(split, validation, held_out): the stage's metrics."""
+
+    def run(split, validation, held_out):
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["evaluate"]["split"] = split
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        artifacts.write_arrays(tmp_path / "predictions/bnn/0/validation.safetensors", validation)
+        artifacts.write_arrays(tmp_path / "predictions/bnn/0/cases.safetensors", held_out)
+        for name in bnn.DATA_SETS[1:]:
+            scores = {"entropy": np.array([0.1, 2.0])}
+            artifacts.write_arrays(tmp_path / f"predictions/ood/bnn/0/{name}.safetensors", scores)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["refer", "--model", "bnn", "--seed", "0"])
+        refer.main()
+        return artifacts.read_json("metrics/referral/bnn/0.json")
+
+    return run
+
+
+def cases(confidence, right):
+    """Two classes; class 1 is always the likelier."""
+    p = np.stack([1 - np.array(confidence), confidence], axis=1).astype(np.float32)
+    return {"probabilities": p, "labels": np.array(right, dtype=int), "expected_entropy": np.zeros(len(p))}
+
+
+def entropy(confidence):
+    return -confidence * np.log(confidence) - (1 - confidence) * np.log(1 - confidence)
+
+
+def test_validation_digits_choose_and_held_out_digits_judge(referred):
+    validation = cases([0.99, 0.95, 0.9, 0.8], [1, 1, 0, 1])
+    found = referred("test", validation, cases([0.96, 0.97, 0.6], [1, 0, 1]))
+    assert found["threshold_nats"] == pytest.approx(entropy(0.95), rel=1e-5)
+    assert found["validation"] == {"referred_percent": 50, "error_percent": 0}
+    assert found["mnist"]["referred_percent"] == pytest.approx(100 / 3)
+    assert found["mnist"]["error_percent"] == 50
+    assert found["fashion_mnist"] == {"referred_percent": 50}
+
+
+def test_on_the_validation_split_no_digit_does_both(referred):
+    """The first, third, ... choose; the second, fourth, ... would have chosen otherwise."""
+    same = cases([0.99, 0.98, 0.95, 0.94, 0.9, 0.85], [1, 0, 1, 1, 0, 1])
+    found = referred("validation", same, same)
+    assert found["threshold_nats"] == pytest.approx(entropy(0.95), rel=1e-5)
+    assert found["validation"] == {"referred_percent": pytest.approx(100 / 3), "error_percent": 0}
+    assert found["mnist"] == {"referred_percent": pytest.approx(200 / 3), "error_percent": 100}
