@@ -18,7 +18,7 @@ ROWS = [  # model, key, what to call it, decimals
     ("bnn", "nll", "negative log likelihood (nats)", 4),
     ("bnn", "brier", "Brier score", 4),
     ("bnn", "ece", "expected calibration error", 4),
-    ("bnn", "coverage_at_risk_1e3", "share answered at one error in a thousand", 3),
+    ("bnn", "coverage_at_risk_1e3", "share that could be answered at one error in a thousand, in hindsight", 3),
     ("ood/bnn", "fashion_mnist.entropy.auroc", "AUROC, MNIST against Fashion-MNIST, entropy", 4),
     ("ood/bnn", "fashion_mnist.entropy.fpr95", "digits flagged where 95% of Fashion-MNIST are, entropy", 3),
     ("ood/bnn", "fashion_mnist.mutual_information.auroc", "AUROC of the same, mutual information", 4),
@@ -30,6 +30,8 @@ ROWS = [  # model, key, what to call it, decimals
     ("ood/vae", "mnist.likelihood.auroc", "AUROC, Fashion-MNIST against MNIST, likelihood", 4),
     ("ood/vae", "mnist.input_complexity.auroc", "the same, corrected for input complexity", 4),
     ("ssvae", "error_percent", "error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
+    ("ssvae", "nll", "negative log likelihood (nats)", 3),
+    ("ssvae", "ece", "expected calibration error", 3),
     ("ssvae", "labels_only_error_percent", "error of its classifier without the unlabelled images (%)", 2),
     ("ssvae", "conditional_accuracy_percent", "drawn digits that are recognised (%)", 1),
 ]
@@ -102,9 +104,10 @@ def decisions() -> str:
     lines = ["| | handed to a person (%) | wrong among the answered (%) |", "|---|---|---|"]
     for name, text in SHOWN.items():
         wrong = metrics[name].get("error_percent")
-        unknown = "" if name in OTHER_DIGITS else "all of them"
+        referred = metrics[name]["referred_percent"]
+        unknown = "–" if name in OTHER_DIGITS or referred == 100 else "all of them"
         answered = unknown if wrong is None else f"{wrong:.2f}"
-        lines.append(f"| {text} | {metrics[name]['referred_percent']:.1f} | {answered} |")
+        lines.append(f"| {text} | {referred:.1f} | {answered} |")
     return "\n".join(lines)
 
 

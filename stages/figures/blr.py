@@ -57,14 +57,14 @@ def rank_histograms(path: Path, ranks: dict, calibration) -> None:
     low, high = stats.binom.interval(0.99, calibration.data_sets, 1 / calibration.bins)
     edges = np.linspace(0, calibration.draws + 1, calibration.bins + 1)
     sites = list(next(iter(ranks.values())))
-    with figure(path, columns=len(sites), rows=len(ranks), size=(3.6, 2.6)) as axes:
+    with figure(path, columns=len(sites), rows=len(ranks), size=(3.6, 2.6), sharey="row") as axes:
         for row, (guide, of_sites) in zip(axes, ranks.items(), strict=True):
             for axis, site in zip(row, sites, strict=True):
                 counts = histogram(of_sites[site], calibration.draws, calibration.bins)
                 axis.axhspan(low, high, color=GREY, alpha=0.25, lw=0, label="99% of bins, if uniform")
                 axis.axhline(expected, color=GREY, lw=1)
                 axis.stairs(counts, edges, fill=True, color=BLUE, alpha=0.6)
-                axis.set(title=f"{site.replace('_', ' ')}, {guide.replace('_', ' ')}", yticks=[])
+                axis.set(title=f"{site.replace('_', ' ')}, {guide.replace('_', ' ')}")
                 axis.set_xlabel(f"rank of the truth among {calibration.draws} draws", fontsize=9)
         axes[0][0].legend(fontsize=8, loc="lower center", frameon=True, framealpha=0.9)
 

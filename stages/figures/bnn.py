@@ -64,7 +64,14 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> 
         bounds = [binomtest(*pair).proportion_ci(method="wilson") for pair in zip(rights, cases, strict=True)]
         interval = [accuracy - [low for low, _ in bounds], [high for _, high in bounds] - accuracy]
         axes[0].errorbar(
-            mean_confidence, accuracy, interval, fmt="o-", color=BLUE, ms=4, capsize=2, label="BNN, 95%"
+            mean_confidence,
+            accuracy,
+            interval,
+            fmt="o-",
+            color=BLUE,
+            ms=4,
+            capsize=2,
+            label="the network, 95% intervals",
         )
         axes[0].set(title=f"Reliability on {DATA_SETS[known]}", ylabel="accuracy", ylim=(0, 1.05))
         axes[0].legend(fontsize=9)
@@ -97,6 +104,8 @@ def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
     with figure(folder / "risk_coverage.png") as axis:
         axis.plot(100 * coverage, 100 * risk, color=BLUE)
         axis.axhline(0.1, color=GREY, ls=":", label="one error in a thousand")
+        start = coverage[np.argmax(risk > risk[-1] / 20)]  # where there is something to see
+        axis.set_xlim(10 * np.floor(10 * start), 100)
         axis.set(
             title="Leaving the unsure digits to a person",
             xlabel="digits answered (%)",

@@ -20,6 +20,7 @@ def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], inside: st
         left.plot(table["samples"], table["nll"], "o-", color=BLUE)
         left.set(title="Negative log likelihood (nats)", xlabel="posterior samples", xscale="log")
         right.plot(table["samples"], table["auroc"], "o-", color=ORANGE)
+        right.set_ylim(min(table["auroc"]) - 0.01, 1)
         right.set(title=f"AUROC against {outside.replace('_', ' ')}", xlabel="posterior samples", xscale="log")
 
 

@@ -29,4 +29,7 @@ def draw(folder: Path, shifted: dict[str, dict[str, np.ndarray]]) -> None:
             )
             axis.plot(levels, along["ece"], color=GREEN, label="calibration error")
             axis.set(title=name, xlabel=unit, ylim=(0, 1))
-        axes[0].legend(fontsize=9)
+        axes[0].set_ylabel("share, from 0 to 1")
+        axes[0].figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9
+        )

@@ -60,12 +60,15 @@ def image_grid(path: Path, pixels: np.ndarray, title: str, rows=None, columns=No
 
 
 def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> None:
-    """Draw and save the history of a training: elbo.png and elbo.csv."""
+    """Draw and save the history of a training: elbo.png and elbo.csv.
+
+    What is maximised is an ELBO, but for weights of its terms that change on the way: a warm-up bends the curve.
+    """
     write_csv(folder / "elbo.csv", history)
     with figure(folder / "elbo.png", columns=2, size=(4.2, 3.2)) as (left, right):
         left.plot(history["step"], history["elbo"], color=BLUE)
         # the first steps are so far off that they would flatten all the rest
-        left.set(title="Training", xlabel="gradient step", ylabel="ELBO (nats per datum)")
+        left.set(title="Training objective", xlabel="gradient step", ylabel="nats per datum")
         left.set_ylim(bottom=np.percentile(history["elbo"], 10) if len(history) > 4 else None)
         right.plot(history["step"], history["validation"], color=ORANGE)
         right.set(title="Validation", xlabel="gradient step", ylabel=what_is_validated)
@@ -74,7 +77,7 @@ def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> N
 def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], inside: str, outside: str, title: str) -> None:
     """Draw and save ROC curves, one per score: roc.png and roc.csv; `outside` is the positive class."""
     rows = []
-    with figure(folder / "roc.png") as axis:
+    with figure(folder / "roc.png", size=(5.0, 4.4)) as axis:
         for name in scores[inside]:
             values = np.concatenate([scores[inside][name], scores[outside][name]])
             positive = np.repeat([0, 1], [len(scores[inside][name]), len(scores[outside][name])])
@@ -85,7 +88,9 @@ def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], inside: str, out
             rows.append(
                 pd.DataFrame({"fpr": grid, "tpr": np.interp(grid, false_positive, true_positive), "score": name})
             )
-        axis.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="chance")
-        axis.set(title=title, xlabel="false positive rate", ylabel="true positive rate")
-        axis.legend(loc="lower right", fontsize=9)
+        chance = np.geomspace(1e-4, 1, 101)
+        axis.plot(chance, chance, color=GREY, linestyle=":", label="chance")
+        axis.set(title=title, xlabel="false positive rate, log scale", ylabel="true positive rate")
+        axis.set(xscale="log", xlim=(1e-4, 1))
+        axis.figure.legend(loc="outside lower center", fontsize=9)
     write_csv(folder / "roc.csv", pd.concat(rows))

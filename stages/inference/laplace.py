@@ -17,7 +17,8 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     """Set the covariance of the guide's last layer.
 
     It is the inverse of the generalised Gauss-Newton matrix of the log likelihood, Kronecker-factored, plus the
-    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021).
+    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). A
+    weight of the KL term multiplies the prior's precision and, since it holds for the entropy too, the covariance.
 
     Args:
         guide: trained.
@@ -41,4 +42,4 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     approximation.fit(batches)
     covariance = approximation.posterior_precision.to_matrix(exponent=-1)
     with torch.no_grad():
-        guide.scale_tril.copy_(torch.linalg.cholesky(covariance))
+        guide.scale_tril.copy_(torch.linalg.cholesky(guide.kl_weight * covariance))

@@ -10,8 +10,8 @@ The prior is the conjugate normal-inverse-gamma one, so the posterior is known i
 
     full_covariance   a multivariate normal over (intercept, slope, log noise_variance); it can lean along the
                       ridge that intercept and slope share (a steeper line must start lower)
-    mean_field        three independent distributions; it cannot, and answers with sds that are too small:
-                      the widest axis-aligned ellipse that fits into a tilted one is narrow
+    mean_field        three independent distributions; it cannot, and answers with sds that are too small: those
+                      of one coefficient given the other
 
 Reference: Gelman et al., Bayesian Data Analysis, 3rd edition, section 14.8.
 """

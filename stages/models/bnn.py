@@ -11,8 +11,10 @@ Guides (`inference`; weight_guides.py)
     last_layer_full   points, and one normal over all weights of the last layer, with full covariance
     laplace           the same, but that covariance is the inverse curvature of the log joint density at the MAP
                       estimate, Kronecker-factored (Ritter et al. 2018; Daxberger et al. 2021)
-    mc_dropout        a point per weight, whose unit is switched off by chance, in prediction too: a mixture of as
-                      many networks as there are subsets of units (Gal and Ghahramani 2016)
+    mc_dropout        a point per weight; between layers a fresh mask switches activations off by chance, in
+                      prediction too. Masks before a dense layer are masks of its weights, and so a part of q(w), a
+                      mixture of as many networks as there are masks (Gal and Ghahramani 2016); before a
+                      convolution they are noise on its input. The prior is that of the points
     ensemble          a mixture of `members` guides of the kind `member`, trained independently
                       (Lakshminarayanan et al. 2017)
 

@@ -16,7 +16,7 @@ class ChannelsLast(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout that stays on after training: each forward pass is a draw of a network (Gal and Ghahramani 2016)."""
+    """Dropout that stays on after training: a fresh mask for each image and pass (Gal and Ghahramani 2016)."""
 
     def __init__(self, rate: float):
         super().__init__()

@@ -11,7 +11,7 @@ from stages import artifacts, command, params
 from studies import run
 from studies.bnn_families import STUDY, training_seconds
 
-ENSEMBLES = {kind: f"{kind}_ensemble" for kind in ("map", "cold_mean_field", "mc_dropout")}
+ENSEMBLES = {kind: f"{kind}_ensemble" for kind in ("map", "tempered_mean_field", "mc_dropout")}
 SOURCE = ENSEMBLES | {"laplace": "map"}
 
 

@@ -34,7 +34,7 @@ def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch, kl
     sds = [weight_priors.sd(sections, trained[2], name) / kl_weight**0.5 for name in ("weight", "bias")]
     weights = IMAGES * torch.kron(curvature, a.outer(a)) + torch.eye(CLASSES * HIDDEN).double() / sds[0] ** 2
     biases = IMAGES * curvature + torch.eye(CLASSES).double() / sds[1] ** 2
-    wanted = torch.block_diag(torch.linalg.inv(weights), torch.linalg.inv(biases))
+    wanted = kl_weight * torch.block_diag(torch.linalg.inv(weights), torch.linalg.inv(biases))
     found = (guide.scale_tril @ guide.scale_tril.T).double()
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
     assert (wanted.diag() < torch.tensor([sds[0] ** 2] * 12 + [sds[1] ** 2] * 3)).all()  # data have been seen

@@ -144,7 +144,8 @@ def _samples(predictions: dict) -> dict[str, float]:
     rows = {}
     for place, count in enumerate(digits["counts"]):
         whole = _bnn({"cases": {"probabilities": digits["probabilities"][place], "labels": digits["labels"]}})
-        inside, outside = (_entropy(of["probabilities"][place].astype(float)) for of in (digits, others))
+        of_both = (of["probabilities"][place].astype(float) for of in (digits, others))
+        inside, outside = (_entropy(p / p.sum(axis=1)[:, None]) for p in of_both)
         area = (np.sign(outside[:, None] - inside[None, :]).mean() + 1) / 2
         rows |= {f"{count}.nll": whole["nll"], f"{count}.ece": whole["ece"], f"{count}.auroc": area}
     return rows

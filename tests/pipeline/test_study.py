@@ -16,8 +16,8 @@ from tests.pipeline.conftest import Clone
 pytestmark = pytest.mark.pipeline
 TINY = {
     "seeds": [0],
-    "trained": ["map_ensemble", "cold_mean_field_ensemble", "mean_field", "reverse_map"],
-    "shared": ["map", "cold_mean_field"],
+    "trained": ["map_ensemble", "tempered_mean_field_ensemble", "mean_field", "reverse_map"],
+    "shared": ["map", "tempered_mean_field"],
     "families": ["map", "laplace", "map_ensemble"],
     "reverse": ["reverse_map"],
 }
