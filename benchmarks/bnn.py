@@ -86,12 +86,9 @@ class HandWritten(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 signs = torch.randint(2, (len(h), sum(layer.weight.shape[:2]), 1, 1), device=h.device) * 2.0 - 1
                 into, out = signs.split(layer.weight.shape[1::-1], dim=1)
+                bias_noise = bias_sd * torch.randn(len(h), len(bias_sd), device=h.device)
                 noise = F.conv2d(h * into, weight_sd * torch.randn_like(weight_sd)) * out
-                h = (
-                    layer(h)
-                    + noise
-                    + (bias_sd * torch.randn(len(h), len(bias_sd), device=h.device))[..., None, None]
-                )
+                h = layer(h) + noise + bias_noise[..., None, None]
             else:
                 variance = F.linear(h.square(), weight_sd.square(), bias_sd.square())
                 h = layer(h) + variance.clamp(min=MIN_VARIANCE).sqrt() * torch.randn_like(variance)

@@ -55,13 +55,13 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> 
     count = np.bincount(bins, minlength=BINS)
     used = count > 0
     mean_confidence = np.bincount(bins, confidence, BINS)[used] / count[used]
-    accuracy = np.bincount(bins, correct, BINS)[used] / count[used]
+    right = np.bincount(bins, correct, BINS)[used].astype(int)
+    accuracy = right / count[used]
     rows = {"confidence": mean_confidence, "accuracy": accuracy, "cases": count[used]}
     write_csv(folder / "reliability.csv", pd.DataFrame(rows))
     with figure(folder / "reliability.png", rows=2, size=(4.6, 2.6), sharex=True, height_ratios=[3, 1]) as axes:
         axes[0].plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
-        rights, cases = np.bincount(bins, correct, BINS)[used].astype(int), count[used]
-        bounds = [binomtest(*pair).proportion_ci(method="wilson") for pair in zip(rights, cases, strict=True)]
+        bounds = [binomtest(k, n).proportion_ci(method="wilson") for k, n in zip(right, count[used], strict=True)]
         interval = [accuracy - [low for low, _ in bounds], [high for _, high in bounds] - accuracy]
         axes[0].errorbar(
             mean_confidence,
