@@ -2,7 +2,7 @@
 #   make repro   everything, from data to plots          make quick   the same on a slice, in .quick/, 3 minutes
 #   make test    lint and tests                          make gate    is the committed dvc.lock current?
 #   make verify  everything again in a clean copy, and every metric held against the committed one
-#   make study   the inference families of the Bayesian neural network beside each other, some hours
+#   make study   the inference families of the Bayesian neural network beside each other, three hours
 #   make bench   how fast, beside other libraries and hand-written code
 
 PYTHON ?= python3

@@ -1,4 +1,4 @@
-"""The parts of README.md that come from results: `python -m tests.readme` writes them anew."""
+"""The parts of README.md and docs/ that come from results: `python -m tests.readme` writes them anew."""
 
 import json
 import re
@@ -6,10 +6,15 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from scipy.stats import rankdata
+
 from stages import quick
+from studies.bnn_families import SURROGATES
+from studies.bnn_families.plot import label
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOCUMENTS = [README, ROOT / "docs/choices.md"]
 ROWS = [  # model, key, what to call it, decimals
     ("blr", "posterior_mean_error", "largest error of a posterior mean, in exact sds", 3),
     ("blr", "posterior_sd_error", "largest relative error of a posterior sd", 3),
@@ -139,7 +144,21 @@ def families(name: str = "bnn_families") -> str:
             interval = "" if plus_minus is None else f" ± {factor * plus_minus:.{decimals}f}"
             values.append(f"{factor * entry['mean']:,.{decimals}f}{interval}")
         mark = "**" if family == found["chosen"] else ""
-        lines.append(f"| {mark}{family.replace('_', ' ')}{mark} | " + " | ".join(values) + " |")
+        lines.append(f"| {mark}{label(family)}{mark} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def choice() -> str:
+    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
+    found = json.loads((ROOT / "metrics/bnn_families.json").read_text())
+    nll = [of["nll"]["mean"] for of in found["validation"].values()]
+    auroc = [sum(of[key]["mean"] for key in SURROGATES) / len(SURROGATES) for of in found["validation"].values()]
+    ranks = rankdata(nll), rankdata([-value for value in auroc])
+    lines = ["| family | NLL | rank | AUROC | rank | sum |", "|---" * 6 + "|"]
+    for name, *values, first, second in zip(found["validation"], nll, auroc, *ranks, strict=True):
+        mark = "**" if name == found["chosen"] else ""
+        cells = f"{values[0]:.5f} | {first:g} | {values[1]:.5f} | {second:g} | {first + second:g}"
+        lines.append(f"| {mark}{label(name)}{mark} | {cells} |")
     return "\n".join(lines)
 
 
@@ -153,13 +172,14 @@ def dag() -> str:
 
 
 def updated(text: str) -> str:
-    """README's text with these parts as they should be."""
+    """A document's text with these parts as they should be."""
     parts = {
         "results": table,
         "speed": speed,
         "decisions": decisions,
         "families": families,
         "reverse": partial(families, "bnn_reverse"),
+        "choice": choice,
     }
     for part, made in parts.items():
         marks = rf"(<!-- {part}:.*?-->\n).*?(<!-- end of {part} -->)"
@@ -168,4 +188,5 @@ def updated(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text()))
+    for document in DOCUMENTS:
+        document.write_text(updated(document.read_text()))

@@ -9,9 +9,11 @@ from tests import readme
 TEXT = readme.README.read_text()
 
 
-def test_results_and_flowchart_are_current():
+@pytest.mark.parametrize("document", readme.DOCUMENTS, ids=lambda path: path.name)
+def test_results_and_flowchart_are_current(document):
     """After a change of results: `python -m tests.readme`."""
-    assert readme.updated(TEXT) == TEXT
+    text = document.read_text()
+    assert readme.updated(text) == text
 
 
 def test_a_wrong_figure_would_be_seen():

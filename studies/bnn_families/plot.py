@@ -4,6 +4,7 @@ Writes studies/bnn_families/plots/: families.png, signal_to_noise.png, pruning.p
 """
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
@@ -49,12 +50,19 @@ def families(path: Path, table: dict) -> None:
                 )
             axis.set(title=text)
             axis.grid(axis="x", color=GREY, alpha=0.3)
-        axes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        axes[0].set_yticks(range(len(names)), [label(name) for name in names])
+
+
+def label(family: str) -> str:
+    """What a family is called."""
+    text = family.replace("_", " ")
+    return re.sub(r"\b(map|mc|laplace)\b", lambda word: {"laplace": "Laplace"}.get(word[0], word[0].upper()), text)
 
 
 def signal_to_noise(path: Path, ratios: dict[str, np.ndarray]) -> None:
     """Histograms of |loc| / sd, one for each layer's weights; where it is below 1, the weight may be zero."""
-    layers = {site: ratio for site, ratio in ratios.items() if site.endswith("weight")}
+    sites = [site for site in ratios if site.endswith("weight")]
+    layers = {site: ratios[site] for site in sorted(sites, key=lambda site: int(site.split(".")[-2]))}
     bins = np.linspace(-3, 3, 61)
     with figure(path, columns=len(layers), size=(2.9, 3.0), sharex=True) as axes:
         for place, (axis, ratio) in enumerate(zip(axes, layers.values(), strict=True), start=1):

@@ -1,7 +1,8 @@
 """Choose a family by validation data, and write the tables.
 
-Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}}, and the same for
-networks that learned Fashion-MNIST and were shown digits: metrics/bnn_reverse.json.
+Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the same of
+validation data}, and the same for networks that learned Fashion-MNIST and were shown digits:
+metrics/bnn_reverse.json.
 
 The family with the best sum of two ranks is chosen: that of its negative log likelihood on validation digits, and
 that of its AUROC (entropy) on average over surrogates for foreign data. The likelihood decides between equals. The
@@ -28,13 +29,17 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m studies.bnn_families.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    families, reverse = (
-        {name.removeprefix("reverse_"): summary(folder / "metrics" / name, study["seeds"]) for name in study[rows]}
-        for rows in ("families", "reverse")
-    )
-    winner = chosen(families)
-    artifacts.write_json(ROOT / "metrics/bnn_families.json", {"chosen": winner, "families": families})
-    artifacts.write_json(ROOT / "metrics/bnn_reverse.json", {"chosen": winner, "families": reverse})
+    forward, reverse = (table(folder / "metrics", study[rows], study["seeds"]) for rows in ("families", "reverse"))
+    winner = {"chosen": chosen(forward["validation"])}
+    artifacts.write_json(ROOT / "metrics/bnn_families.json", winner | forward)
+    artifacts.write_json(ROOT / "metrics/bnn_reverse.json", winner | reverse)
+
+
+def table(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, dict[str, Summary]]:
+    """Summaries of the families, and of what they are on validation data."""
+    families = {run.removeprefix("reverse_"): summary(folder / run, seeds) for run in runs}
+    validation = {name: metrics.pop("validation") for name, metrics in families.items()}
+    return {"families": families, "validation": validation}
 
 
 def summary(folder: Path, seeds: list[int]) -> Summary:
@@ -54,11 +59,11 @@ def combined(of_seeds: list[dict]) -> Summary:
     return found
 
 
-def chosen(families: dict[str, Summary]) -> str:
-    """The name of the family that wins on validation data."""
-    names = list(families)
-    nll = np.array([families[name]["validation"]["nll"]["mean"] for name in names])
-    auroc = [np.mean([families[name]["validation"][of]["mean"] for of in SURROGATES]) for name in names]
+def chosen(validation: dict[str, Summary]) -> str:
+    """The name of the family that wins on validation data, of which `validation` has the figures."""
+    names = list(validation)
+    nll = np.array([validation[name]["nll"]["mean"] for name in names])
+    auroc = [np.mean([validation[name][of]["mean"] for of in SURROGATES]) for name in names]
     ranks = rankdata(nll) + rankdata(-np.array(auroc))
     return names[min(range(len(names)), key=lambda place: (ranks[place], nll[place]))]
 

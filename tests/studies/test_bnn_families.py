@@ -2,23 +2,25 @@
 
 import json
 import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import yaml
 
-from stages import params
+from stages import artifacts, params
 from studies import run
-from studies.bnn_families import SURROGATES, share, summarize, training_seconds
+from studies.bnn_families import SURROGATES, plot, share, summarize, training_seconds
 
 STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
 
 
 def family(nll, auroc, **surrogates):
-    """Validation figures of one family; the test set's would mislead."""
-    of = dict.fromkeys(SURROGATES, auroc) | surrogates
-    validation = {"nll": nll} | of
-    mean = {key: {"mean": value, "n": 1, "ci95_seeds": None} for key, value in validation.items()}
-    return {"nll": {"mean": -nll}, "auroc_entropy": {"mean": -auroc}, "validation": mean}
+    """Figures of one family on validation data."""
+    validation = {"nll": nll} | dict.fromkeys(SURROGATES, auroc) | surrogates
+    return {key: {"mean": value, "n": 1, "ci95_seeds": None} for key, value in validation.items()}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,25 @@ def test_table_has_means_and_intervals(tmp_path):
     }
     assert found["validation"]["ece"]["mean"] == 1
     assert summarize.summary(tmp_path, [1])["nll"] == {"mean": 0.2, "n": 1, "ci95_seeds": None}
+
+
+def test_validation_data_stand_apart_and_alone_choose(tmp_path, monkeypatch):
+    """The family that is better on the test set, and worse on validation digits, is not chosen."""
+    monkeypatch.setattr(summarize, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["summarize"])
+    study = tmp_path / "studies/bnn_families"
+    for name, nll in (("a", 0.1), ("b", 0.2), ("reverse_a", 0.3)):
+        metrics = {"nll": 1 - nll, "validation": {"nll": nll} | dict.fromkeys(SURROGATES, 0.9)}
+        artifacts.write_json(study / f"metrics/{name}/0.json", metrics)
+    (study / "study.yaml").write_text("{seeds: [0], families: [a, b], reverse: [reverse_a]}")
+    summarize.main()
+    families, reverse = (
+        artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
+    )
+    assert families["chosen"] == reverse["chosen"] == "a"
+    assert families["families"]["b"] == {"nll": {"mean": 0.8, "n": 1, "ci95_seeds": None}}
+    assert families["validation"]["b"]["nll"]["mean"] == 0.2
+    assert {*reverse["families"]} == {*reverse["validation"]} == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -89,3 +110,34 @@ def test_reversed_runs_are_the_runs_on_the_other_data_set(settings):
     for name in STUDY["reverse"]:
         same = settings(name.removeprefix("reverse_")).model_copy(update={"dataset": "fashion_mnist"})
         assert settings(name) == same
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        ("map", "MAP"),
+        ("mc_dropout_ensemble", "MC dropout ensemble"),
+        ("laplace", "Laplace"),
+        ("mean_field", "mean field"),
+    ],
+)
+def test_families_are_called_by_their_names(family, text):
+    assert plot.label(family) == text
+
+
+def test_layers_stand_in_the_order_of_the_network(tmp_path, monkeypatch):
+    axes = [SimpleNamespace(hist=Mock(), axvline=Mock(), set=Mock()) for _ in range(3)]
+    monkeypatch.setattr(plot, "figure", lambda *_, **__: nullcontext(axes))
+    sizes = {"network.1": 4, "network.10": 2, "network.4": 3}
+    ratios = {f"{site}.{kind}": np.ones(size) for site, size in sizes.items() for kind in ("weight", "bias")}
+    plot.signal_to_noise(tmp_path / "picture.png", ratios)
+    assert [axis.set.call_args.kwargs["title"] for axis in axes] == [
+        "layer 1: 4 weights",
+        "layer 2: 3 weights",
+        "layer 3: 2 weights",
+    ]
+
+
+def test_chosen_family_is_among_the_reversed():
+    found = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")
+    assert f"reverse_{found['chosen']}" in STUDY["reverse"]
