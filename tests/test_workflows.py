@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from tests.expressions import evaluate
+
 FOLDER = Path(__file__).parent.parent / ".github" / "workflows"
 GPU_RUNNER = "${{ vars.GPU_RUNNER || 'ubuntu-latest' }}"
 both = pytest.mark.parametrize("name", ["ci.yml", "reproduce.yml"])
@@ -44,23 +46,15 @@ def missing(text):
         "no pull_request_target": "pull_request_target" not in workflow["on"],
         "actions pinned by commit, version in a comment": len(uses) > 0
         and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses),
+        "artifacts that are not empty": all(
+            step["with"].get("if-no-files-found") == "error"
+            for step in steps
+            if step.get("uses", "").startswith("actions/upload-artifact@")
+        ),
         "a checkout that keeps no credentials": len(checkouts) > 0
         and all(step["with"]["persist-credentials"] is False for step in checkouts),
     }
     return [what for what, found in asked.items() if not found]
-
-
-def holds(expression, **github):
-    """GitHub's `if` expression of comparisons, && and ||, over the `github` context."""
-
-    def value(match):
-        node = github
-        for key in match[1].split("."):
-            node = node.get(key) if isinstance(node, dict) else None
-        return repr(node)
-
-    python = re.sub(r"github\.([\w.]+)", value, expression).replace("&&", "and").replace("||", "or")
-    return bool(eval(python, {"__builtins__": {}}))
 
 
 def labelled(label, head):
@@ -78,7 +72,7 @@ def fork_guard_faults(text):
         ("a fork", labelled("reproduce", "stranger/project"), False),
         ("a deleted fork", labelled("reproduce", None), False),
     ]
-    return [event for event, github, runs in expected if holds(condition, **github) is not runs]
+    return [event for event, github, runs in expected if evaluate(condition, {"github": github}) is not runs]
 
 
 def read(name):
@@ -138,7 +132,7 @@ def test_security(name):
 @pytest.mark.parametrize(
     ("audit", "old", "new"),
     [
-        ("template-injection", "make repro\n", "echo ${{ github.event.pull_request.title }}\n"),
+        ("template-injection", "dvc repro --force\n", "echo ${{ github.event.pull_request.title }}\n"),
         ("template-injection", '"$BASE"; do', '"${{ inputs.base }}"; do'),
         ("artipacked", "persist-credentials: false", "persist-credentials: true"),
         ("unpinned-uses", "@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7"),
@@ -173,6 +167,7 @@ def test_nothing_is_missing(name):
         ("no pull_request_target", "  pull_request:", "  pull_request_target:"),
         ("actions pinned by commit, version in a comment", " # v7.0.1", ""),
         ("actions pinned by commit, version in a comment", "@3d3c42e5aac5ba80", "@"),
+        ("artifacts that are not empty", "          if-no-files-found: error\n", ""),
         ("a checkout that keeps no credentials", "persist-credentials: false", "persist-credentials: true"),
     ],
 )
@@ -199,6 +194,21 @@ def test_fork_guard_check_can_fail(old, new, fault):
     assert fault in fork_guard_faults(edited("reproduce.yml", old, new))
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("a.b == 'x' && a.c != 'x'", True),
+        ("!cancelled() && a.b == 'y'", False),
+        ("${{ a.c || a.b }}", "x"),
+        ("${{ a.b || 'z' }}", "x"),
+        ("${{ a.c || 'z' }}", "z"),
+        ("${{ a.c.d }}", ""),
+    ],
+)
+def test_expressions_are_read_as_on_github(expression, value):
+    assert evaluate(expression, {"a": {"b": "x", "c": None}}) == value
+
+
 def test_reproduce_starts_by_hand_or_by_label():
     triggers = YAML(typ="safe").load(read("reproduce.yml"))["on"]
     assert triggers.keys() == {"workflow_dispatch", "pull_request"}
@@ -221,7 +231,7 @@ def test_ci_tests_and_gates_main_and_pull_requests():
     workflow = YAML(typ="safe").load(read("ci.yml"))
     assert workflow["on"] == {"push": {"branches": ["main"]}, "pull_request": None}
     runs = [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
-    assert runs[-2:] == ["make test", "make gate"]
+    assert runs[-3:] == ["make test", "make test-slow", "make gate"]
 
 
 @both
