@@ -2,8 +2,9 @@
 
     python -m studies.run bnn_families map_ensemble train --model bnn --seed 0
 
-studies/<study>/study.yaml says what each run changes in params.yaml. The stage works in
-studies/<study>/runs/<run>/, where it finds that params.yaml and the data, and writes what it always writes.
+studies/<study>/study.yaml says what each run changes in params.yaml, what all change (`common`), and the seeds.
+The stage works in studies/<study>/runs/<run>/, where it finds that params.yaml and the data, and writes what it
+always writes.
 """
 
 import argparse
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import yaml
 
-from stages import command, quick
+from stages import command
 from stages.artifacts import replacing
+from stages.params import merged
 
 ROOT = Path(__file__).parent.parent
+DATA = ("FashionMNIST", "MNIST", "regression.csv")  # of the root pipeline; a run drops labels of its own
 
 
 def main() -> None:
@@ -42,18 +45,23 @@ def prepare(study: str, run: str) -> Path:
     """
     path = ROOT / "studies" / study / "study.yaml"
     try:
-        runs = yaml.safe_load(path.read_text())["runs"]
+        study = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise command.Failure(f"there is no study `{study}`: {path.relative_to(ROOT)} is missing") from None
+    runs = study["runs"]
     if run not in runs:
         raise command.Failure(f"{path.relative_to(ROOT)} has no run `{run}`; it has {', '.join(runs)}")
     folder = path.parent / "runs" / run
-    folder.mkdir(parents=True, exist_ok=True)
-    params = quick.merged(yaml.safe_load((ROOT / "params.yaml").read_text()), runs[run])
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for changes in ({"seeds": study["seeds"]}, study.get("common", {}), runs[run]):
+        params = merged(params, changes)
     with replacing(folder / "params.yaml") as temporary:
         Path(temporary).write_text(yaml.safe_dump(params, sort_keys=False))
-    if not (folder / "data").is_symlink():
-        (folder / "data").symlink_to(os.path.relpath(ROOT / "data", folder), target_is_directory=True)
+    for name in DATA:
+        link = folder / "data" / name
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(ROOT / "data" / name, folder / "data"))
     return folder
 
 

@@ -1,15 +1,15 @@
 """Make a posterior from one that was trained already: a member of an ensemble, or a Laplace approximation.
 
-Writes studies/bnn_families/runs/<run>/posteriors/bnn/<seed>/: weights.safetensors, and run.json with the seconds
-that it would have taken alone.
+Writes studies/bnn_families/runs/<run>/posteriors/bnn/<seed>/weights.safetensors, and to .runs/ the seconds that it
+would have taken alone, where the training it comes from is on record.
 """
 
 import argparse
 import os
 
-from stages import artifacts, command, params
+from stages import command
 from studies import run
-from studies.bnn_families import STUDY, training_seconds
+from studies.bnn_families import STUDY
 
 ENSEMBLES = {kind: f"{kind}_ensemble" for kind in ("map", "tempered_mean_field", "mc_dropout")}
 SOURCE = ENSEMBLES | {"laplace": "map"}
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")
     args = parser.parse_args()
     folders = run.prepare(STUDY, SOURCE[args.run]), run.prepare(STUDY, args.run)
-    trained, settings = (params.load(folder / "params.yaml") for folder in folders)
+    trained, settings = (command.settings_of(folder / "params.yaml") for folder in folders)
     source, target = (folder / "posteriors" / "bnn" / str(args.seed) for folder in folders)
 
     from stages import runtime
@@ -30,12 +30,12 @@ def main() -> None:
     from stages.inference import posterior
     from stages.models import bnn
 
-    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
+    device = runtime.prepare(settings, args.seed)
     model, guide = bnn.build(trained.bnn)
     posterior.load(source / "weights.safetensors", model, guide)
-    seconds = training_seconds(source, trained.bnn.steps)
+    members = 1
     if trained.bnn.inference == "ensemble":
-        guide, seconds = guide.members[0], seconds / trained.bnn.members
+        guide, members = guide.members[0], trained.bnn.members
 
     costs = runtime.Costs(device)
     os.chdir(folders[1])
@@ -43,8 +43,8 @@ def main() -> None:
     problem.guide.load_state_dict(guide.state_dict(), strict=False)  # a Laplace guide has a covariance more
     problem.finish()
     posterior.save(target / "weights.safetensors", problem.model, problem.guide)
-    finished = costs.finish(0)
-    artifacts.write_json(target / "run.json", {"seconds": round(seconds + finished["seconds"], 2)})
+    if training := runtime.recorded(source):
+        runtime.record(target, costs.finish(earlier=training["seconds"] / members))
 
 
 if __name__ == "__main__":

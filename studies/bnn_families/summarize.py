@@ -5,8 +5,8 @@ validation data}, and the same for networks that learned Fashion-MNIST and were 
 metrics/bnn_reverse.json.
 
 The family with the best sum of two ranks is chosen: that of its negative log likelihood on validation digits, and
-that of its AUROC (entropy) on average over surrogates for foreign data. The likelihood decides between equals. The
-test set and Fashion-MNIST have no say.
+that of its AUROC (entropy) on average over surrogates for Fashion-MNIST. The likelihood decides between equals.
+The test set and Fashion-MNIST have no say.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import yaml
 from scipy.stats import rankdata
 
 from stages import artifacts, command
-from stages.summarize import t_interval
+from stages.evaluation.intervals import over_seeds
 from studies.bnn_families import STUDY, SURROGATES
 from studies.run import ROOT
 
@@ -44,19 +44,7 @@ def table(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, dict[str
 
 def summary(folder: Path, seeds: list[int]) -> Summary:
     """Mean over seeds, their number, and the half width of the 95% interval of the mean, of each metric."""
-    return combined([artifacts.read_json(folder / f"{seed}.json") for seed in seeds])
-
-
-def combined(of_seeds: list[dict]) -> Summary:
-    """The same, of metrics that have been read; groups of metrics stay groups."""
-    found = {}
-    for key, first in of_seeds[0].items():
-        values = [metrics[key] for metrics in of_seeds]
-        if isinstance(first, dict):
-            found[key] = combined(values)
-        else:
-            found[key] = {"mean": float(np.mean(values)), "n": len(values), "ci95_seeds": t_interval(values)}
-    return found
+    return over_seeds([artifacts.read_json(folder / f"{seed}.json") for seed in seeds])
 
 
 def chosen(validation: dict[str, Summary]) -> str:

@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from stages import artifacts, command, params
+from stages import artifacts, command
 from studies import run
 from studies.bnn_families import STUDY
 
@@ -23,17 +23,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")
     args = parser.parse_args()
     os.chdir(run.prepare(STUDY, RUN))
-    settings = params.load()
+    settings = command.settings_of("params.yaml")
 
     import numpy as np
 
     from stages import datasets, runtime
-    from stages.evaluation import bnn, classification, weights
-    from stages.evaluation.predictive import class_probabilities
+    from stages.evaluation import classification
+    from stages.predictive import bnn, weights
+    from stages.predictive.classifier import class_probabilities
 
-    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
+    device = runtime.prepare(settings, args.seed)
     model, guide = bnn.trained(settings, args.seed, device)
-    held_out = datasets.load(bnn.inside(settings), settings.evaluate.split, settings.images)
+    held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
     pixels, samples = held_out.pixels.to(device), settings.evaluate.bnn.posterior_samples
     probabilities = [
         class_probabilities(model, weights.pruned(guide, share), pixels, samples)["probabilities"].cpu().numpy()

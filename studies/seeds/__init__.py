@@ -1,0 +1,1 @@
+"""How much a metric changes from one training to the next: five seeds of every model."""
