@@ -7,10 +7,11 @@ import torch
 
 from benchmarks import svi_step
 from stages import params, runtime
-from stages.inference import svi
+from stages.inference.loop import svi
+from stages.settings import Settings
 
 
-def row(settings: params.Section, steps: int, rounds: int) -> dict:
+def row(settings: Settings, steps: int, rounds: int) -> dict:
     """The races of PyTorch and Pyro, and the seconds that the trainings of params.yaml take, one after another."""
     if not torch.cuda.is_available():
         unmeasured = {name: {"tutorial_over_ours": None} for name in svi_step.ROWS}
@@ -22,12 +23,12 @@ def row(settings: params.Section, steps: int, rounds: int) -> dict:
     }
 
 
-def train_all_seconds(settings: params.Section, device: str) -> float:
+def train_all_seconds(settings: Settings, device: str) -> float:
     """Wall-clock seconds of the pipeline's trainings, data on the device and tracing included."""
-    seconds = 0.0
+    seconds, on_device = 0.0, settings.model_copy(update={"device": device})
     for model in params.TRAINED:
         start = time.perf_counter()
-        problem = import_module(f"stages.inference.{model}").problem(settings, 0, runtime.prepare(device, 0))
+        problem = import_module(f"stages.inference.{model}").problem(settings, 0, runtime.prepare(on_device, 0))
         svi.fit(problem, getattr(settings, model), model)
         seconds += time.perf_counter() - start
     return round(seconds, 1)

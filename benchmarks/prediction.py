@@ -10,11 +10,11 @@ from torch import Tensor
 
 from benchmarks.bnn import INITIAL_SD
 from benchmarks.contest import Contestant, race, ratio
-from stages import command, datasets, params, runtime
-from stages.evaluation.predictive import class_probabilities
+from stages import command, datasets, runtime
 from stages.models import bnn, weight_priors
 from stages.models.networks import lenet
 from stages.models.weight_guides import MeanFieldGuide
+from stages.predictive.classifier import class_probabilities
 
 SAMPLES, ROUNDS = 25, 4  # posterior samples in a round of the race, and its rounds
 FEW, MANY = 10, 100  # posterior samples whose peak memory is compared
@@ -86,8 +86,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__)
     parser.add_argument("--samples", type=int, required=True, help="networks to draw")
     args = parser.parse_args()
-    settings = params.load()
-    runtime.prepare("cpu", 0)
+    settings = command.settings_of("params.yaml")
+    runtime.prepare(settings, 0)
     _, model, guide = posterior()
     class_probabilities(model, guide, images(settings), args.samples)
     print(round(runtime.peak_memory_mb(), 1))

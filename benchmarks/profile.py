@@ -9,8 +9,8 @@ from importlib import import_module
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from stages import command, params, runtime
-from stages.inference import svi
+from stages import command, runtime
+from stages.inference.loop import svi
 
 STEPS = 20
 KINDS = {  # beginnings of operators' names; what fits none is counted as elementwise work
@@ -33,8 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
     parser.add_argument("--model", choices=("bnn", "vae", "ssvae", "labels_only"), required=True)
     args = parser.parse_args()
-    settings = params.load()
-    device = runtime.prepare("cpu", 0)
+    settings = command.settings_of("params.yaml")
+    device = runtime.prepare(settings, 0)
     inference = import_module(f"stages.inference.{args.model}")
     columns = {}
     for name in ("eager", "traced", "compiled"):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.contest import Contestant
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.params import Training
 
 RATE = 1e-4  # Adam's; small, so that all contestants stay comparable over the race

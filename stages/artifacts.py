@@ -14,6 +14,8 @@ import safetensors.numpy
 
 from stages.command import Failure
 
+Groups = dict[str, dict[str, np.ndarray]]  # named arrays, in files that belong together
+
 RECOVERY = (
     "DVC removes a stage's earlier outputs before it runs: make room or mend the permissions, then "
     "`dvc checkout` and `git restore metrics plots` bring them back, `dvc repro` makes them anew"
@@ -80,6 +82,17 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file ({error}): rerun the stage that writes it") from None
+
+
+def write_groups(folder: str | Path, groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write each group of arrays to <folder>/<group>.safetensors."""
+    for name, arrays in groups.items():
+        write_arrays(Path(folder) / f"{name}.safetensors", arrays)
+
+
+def read_groups(folder: str | Path) -> Groups:
+    """All groups of arrays in a folder, in the order of their names."""
+    return {path.stem: read_arrays(path) for path in sorted(Path(folder).glob("*.safetensors"))}
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -5,28 +5,26 @@ parameters among draws from the fits. Writes predictions/calibration/blr/<guide>
 computed from them alone, metrics/calibration/blr.json.
 """
 
-import argparse
-from pathlib import Path
+from stages import command
 
-from stages import artifacts, command, params
+GUIDES = ("full_covariance", "mean_field")
 
 
 def main() -> None:
     """Simulate, fit, rank, test."""
-    argparse.ArgumentParser(prog="python -m stages.calibrate", description=__doc__).parse_args()
-    settings = params.load()
+    settings = command.opened(__doc__).settings
 
     import torch
 
-    from stages import runtime
+    from stages import artifacts, runtime
     from stages.evaluation import sbc
-    from stages.inference import many_regressions, svi
+    from stages.inference import many_regressions
+    from stages.inference.loop import svi
 
     calibration, toy = settings.calibration, settings.regression
-    metrics = {}
-    for name in ("full_covariance", "mean_field"):
-        # the same data sets for both
-        device = runtime.prepare(settings.device, calibration.seed, settings.matmul_precision)
+    predictions = {}
+    for name in GUIDES:
+        device = runtime.prepare(settings, calibration.seed)  # the same data sets for both
         section = settings.blr.model_copy(update={"guide": name, "coefficient_sd": calibration.coefficient_sd})
         parts = many_regressions.build(section, calibration.data_sets)
         model, guide = (part.to(device) for part in parts)
@@ -37,11 +35,13 @@ def main() -> None:
         svi.fit(problem, calibration, f"calibration {name}")
         draws = many_regressions.draw(guide, x, calibration.draws)
         in_numpy = ({site: value.cpu().numpy() for site, value in of.items()} for of in (truth, draws))
-        ranks = sbc.ranks(*in_numpy)
-        artifacts.write_arrays(Path(f"predictions/calibration/blr/{name}.safetensors"), ranks)
-        metrics[name] = {
-            site: sbc.uniformity(values, calibration.draws, calibration.bins) for site, values in ranks.items()
-        }
+        predictions[name] = sbc.ranks(*in_numpy)
+
+    artifacts.write_groups("predictions/calibration/blr", predictions)
+    metrics = {
+        name: {site: sbc.uniformity(ranks, calibration.draws, calibration.bins) for site, ranks in of.items()}
+        for name, of in predictions.items()
+    }
     artifacts.write_json("metrics/calibration/blr.json", metrics)
 
 

@@ -1,15 +1,21 @@
-"""Images and labels as tensors, their splits, and the order in which training sees them.
+"""The data as tensors, their splits, and the order in which training sees them.
 
 All of MNIST as bytes is 47 MB: it lives on the device, and a batch is an index into it.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from stages.settings import DataSize
 
 FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 CLASSES = 10
@@ -25,7 +31,7 @@ class Images:
     pixels: Tensor  # (images, 784) uint8
     labels: Tensor  # (images,) int64
 
-    def to(self, device: torch.device) -> "Images":
+    def to(self, device: torch.device) -> Images:
         """Copy to `device`."""
         return Images(self.pixels.to(device), self.labels.to(device))
 
@@ -33,7 +39,7 @@ class Images:
         return len(self.labels)
 
 
-def load(name: str, split: str, sizes, root: str | Path = "data") -> Images:
+def load(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> Images:
     """Read one split of `mnist` or `fashion_mnist` from the files that the download stage laid out.
 
     Args:
@@ -81,6 +87,13 @@ def fixed_binarisation(pixels: Tensor) -> Tensor:
     uniform = np.random.RandomState(BINARISATION_SEED).rand(*pixels.shape)
     binary = uniform < pixels.cpu().numpy() / 255.0
     return torch.from_numpy(binary.astype(np.float32)).to(pixels.device)
+
+
+def regression(split: str, device: torch.device, root: str | Path = "data") -> tuple[Tensor, Tensor]:
+    """x and y of one split of the toy regression set, both (n,) float32."""
+    table = pd.read_csv(Path(root) / "regression.csv").query("split == @split")
+    x, y = torch.tensor(table[["x", "y"]].to_numpy(), dtype=torch.float32, device=device).unbind(1)
+    return x.contiguous(), y.contiguous()
 
 
 def kept_labels(seed: int, root: str | Path = "data") -> tuple[Tensor, Tensor]:

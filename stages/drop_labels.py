@@ -1,11 +1,9 @@
 """Choose which MNIST training labels the semi-supervised model may see, and drop all others."""
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
-from stages import artifacts, command, datasets, params
+from stages import artifacts, command, datasets
 
 
 def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.DataFrame:
@@ -43,13 +41,11 @@ def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.Dat
 
 def main() -> None:
     """Write data/labels/<seed>.csv."""
-    parser = argparse.ArgumentParser(prog="python -m stages.drop_labels", description=__doc__)
-    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
-    seed = parser.parse_args().seed
-    settings = params.load()
+    call = command.opened(__doc__, seed=True)
+    settings = call.settings
     labels = datasets.load("mnist", "train", settings.images).labels.numpy()
-    table = drop_labels(labels, settings.drop_labels.kept, settings.drop_labels.scheme, seed)
-    artifacts.write_csv(f"data/labels/{seed}.csv", table)
+    table = drop_labels(labels, settings.drop_labels.kept, settings.drop_labels.scheme, call.seed)
+    artifacts.write_csv(f"data/labels/{call.seed}.csv", table)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,35 @@
 """Evaluate one model's posterior predictive, for one seed.
 
-Writes predictions/<model>/<seed>/*.safetensors and, computed from them alone, metrics/<model>/<seed>.json.
+Writes predictions/<model>/<seed>/*.safetensors and, computed from them alone, metrics/<model>/<seed>.json and its
+intervals over test cases, metrics/intervals/<model>/<seed>.json.
 """
 
-import argparse
 from importlib import import_module
-from pathlib import Path
 
-from stages import artifacts, command, params
+from stages import command
+from stages.params import MODELS
 
 
 def main() -> None:
-    """Read params, posterior and data; predict; measure."""
-    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
-    parser.add_argument("--model", choices=params.MODELS, required=True)
-    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
-    args = parser.parse_args()
-    settings = params.load()
+    """Load the posterior, predict, measure."""
+    call = command.opened(__doc__, models=MODELS, seed=True)
+    settings, name = call.settings, f"{call.model}/{call.seed}"
 
-    from stages import runtime
+    from stages import artifacts, runtime
+    from stages.evaluation import intervals
 
-    evaluation = import_module(f"stages.evaluation.{args.model}")
-    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
-    predictions = evaluation.predict(settings, args.seed, device)
+    predictive = import_module(f"stages.predictive.{call.model}")
+    evaluation = import_module(f"stages.evaluation.{call.model}")
+    device = runtime.prepare(settings, call.seed)
+    posterior = predictive.trained(settings, call.seed, device)
+    predictions = predictive.predict(settings, call.seed, posterior)
 
-    folder = Path("predictions") / args.model / str(args.seed)
-    for name, arrays in predictions.items():
-        artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    artifacts.write_json(f"metrics/{args.model}/{args.seed}.json", evaluation.metrics(predictions))
+    artifacts.write_groups(f"predictions/{name}", predictions)
+    artifacts.write_json(f"metrics/{name}.json", evaluation.metrics(predictions))
+    half_widths = intervals.bootstrap(
+        evaluation.metrics, predictions, evaluation.TEST_CASES, settings.evaluate.bootstrap
+    )
+    artifacts.write_json(f"metrics/intervals/{name}.json", half_widths)
 
 
 if __name__ == "__main__":

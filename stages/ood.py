@@ -1,43 +1,39 @@
 """Measure one model's uncertainty on data of a kind it was never trained on, for one seed.
 
 Writes predictions/ood/<model>/<seed>/<data set>.safetensors, the scores of each image, and, computed from them
-alone, metrics/ood/<model>/<seed>.json.
+alone, metrics/ood/<model>/<seed>.json and their intervals, metrics/intervals/ood/<model>/<seed>.json.
 """
 
-import argparse
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 
-from stages import artifacts, command, params
+from stages import command
 
 
 def main() -> None:
-    """Score the data that the model knows and data that it does not; measure how well each score separates."""
-    parser = argparse.ArgumentParser(prog="python -m stages.ood", description=__doc__)
-    parser.add_argument("--model", choices=("bnn", "vae"), required=True)
-    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
-    args = parser.parse_args()
-    settings = params.load()
+    """Score in-distribution and out-of-distribution data; measure how well each score separates them."""
+    call = command.opened(__doc__, models=("bnn", "vae"), seed=True)
+    settings, name = call.settings, f"ood/{call.model}/{call.seed}"
 
-    from stages import foreign, runtime
-    from stages.evaluation import ood
+    from stages import artifacts, ood_data, runtime
+    from stages.evaluation import intervals, ood
 
-    evaluation = import_module(f"stages.evaluation.{args.model}")
-    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
-    known, inside = (
-        artifacts.read_arrays(f"predictions/{args.model}/{args.seed}/cases.safetensors"),
-        evaluation.inside(settings),
-    )
-    scores = {inside: evaluation.ood_scores(known)}
-    for name in evaluation.outside(settings):
-        images = foreign.load(name, settings.evaluate.split, settings.images)
-        cases = evaluation.predict_cases(settings, args.seed, device, images)
-        scores[name] = evaluation.ood_scores(cases)
+    predictive = import_module(f"stages.predictive.{call.model}")
+    evaluation = import_module(f"stages.evaluation.{call.model}")
+    device = runtime.prepare(settings, call.seed)
+    posterior = predictive.trained(settings, call.seed, device)
+    in_distribution = evaluation.in_distribution(settings)
+    cases = artifacts.read_arrays(f"predictions/{call.model}/{call.seed}/cases.safetensors")
+    scores = {in_distribution: evaluation.ood_scores(cases)}
+    for data_set in evaluation.out_of_distribution(settings):
+        images = ood_data.load(data_set, settings.evaluate.split, settings)
+        scores[data_set] = evaluation.ood_scores(predictive.predict_cases(settings, posterior, images))
 
-    folder = Path("predictions") / "ood" / args.model / str(args.seed)
-    for name, arrays in scores.items():
-        artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    artifacts.write_json(f"metrics/ood/{args.model}/{args.seed}.json", ood.metrics(scores, inside))
+    artifacts.write_groups(f"predictions/{name}", scores)
+    metrics = partial(ood.metrics, in_distribution=in_distribution)
+    artifacts.write_json(f"metrics/{name}.json", metrics(scores))
+    half_widths = intervals.bootstrap(metrics, scores, set(scores), settings.evaluate.bootstrap)
+    artifacts.write_json(f"metrics/intervals/{name}.json", half_widths)
 
 
 if __name__ == "__main__":

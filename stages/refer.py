@@ -1,44 +1,38 @@
 """Hand the digits that the network is unsure of to a person: choose the threshold, and see what comes of it.
 
 The threshold on the predictive entropy is chosen on validation digits. Writes
-metrics/referral/<model>/<seed>.json: the threshold, and for held-out digits and each foreign data set the share
-that is referred and the error rate among those that the network answers.
+metrics/referral/<model>/<seed>.json: the threshold, and for held-out digits and each out-of-distribution data set
+the share that is referred and the error rate among those that the network answers.
 """
 
-import argparse
 from importlib import import_module
-from pathlib import Path
 
-from stages import artifacts, command, params
+from stages import command
 
 
 def main() -> None:
     """Read predictions, choose, measure."""
-    parser = argparse.ArgumentParser(prog="python -m stages.refer", description=__doc__)
-    parser.add_argument("--model", choices=("bnn",), required=True)
-    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
-    args = parser.parse_args()
-    settings = params.load()
+    call = command.opened(__doc__, models=("bnn",), seed=True)
+    settings, name = call.settings, f"{call.model}/{call.seed}"
 
+    from stages import artifacts
     from stages.evaluation import referral
 
-    evaluation = import_module(f"stages.evaluation.{args.model}")
-    own = Path("predictions") / args.model / str(args.seed)
-    validation = artifacts.read_arrays(own / "validation.safetensors")
-    held_out = artifacts.read_arrays(own / "cases.safetensors")
+    evaluation = import_module(f"stages.evaluation.{call.model}")
+    predictions = artifacts.read_groups(f"predictions/{name}")
+    validation, held_out = predictions["validation"], predictions["cases"]
     if settings.evaluate.split == "validation":  # the same digits: every other one chooses, the rest judge
         validation, held_out = every_other(validation, 0), every_other(held_out, 1)
     threshold = referral.threshold(entropy(evaluation, validation), right(validation))
     threshold = max(threshold, -1.0)  # below any entropy; JSON knows no infinity
-    metrics = {
-        "threshold_nats": threshold,
-        "validation": referral.outcome(entropy(evaluation, validation), threshold, right(validation)),
-        evaluation.inside(settings): referral.outcome(entropy(evaluation, held_out), threshold, right(held_out)),
+    digits = {"validation": validation, evaluation.in_distribution(settings): held_out}
+    metrics = {"threshold_nats": threshold} | {
+        of: referral.outcome(entropy(evaluation, cases), threshold, right(cases)) for of, cases in digits.items()
     }
-    for name in evaluation.outside(settings):
-        scores = artifacts.read_arrays(f"predictions/ood/{args.model}/{args.seed}/{name}.safetensors")
-        metrics[name] = referral.outcome(scores["entropy"], threshold)
-    artifacts.write_json(f"metrics/referral/{args.model}/{args.seed}.json", metrics)
+    scores = artifacts.read_groups(f"predictions/ood/{name}")
+    for data_set in evaluation.out_of_distribution(settings):
+        metrics[data_set] = referral.outcome(scores[data_set]["entropy"], threshold)
+    artifacts.write_json(f"metrics/referral/{name}.json", metrics)
 
 
 def every_other(cases: dict, start: int) -> dict:

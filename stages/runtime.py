@@ -1,4 +1,6 @@
-"""Device, seeds, determinism, and the record of a run."""
+"""Device, threads, seeds, determinism, and the record of a run."""
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -10,39 +12,59 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
+from stages import artifacts
 from stages.command import Failure
 
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
 PACKAGE = Path(__file__).resolve().parent
+RECORDS = ".runs"  # what runs took: unknown to Git and DVC, since no result depends on it
 RECORDED_PACKAGES = ("torch", "pyro-ppl", "numpy", "safetensors")
 
 
-def prepare(device: str, seed: int, matmul_precision: str = "float32") -> torch.device:
-    """Resolve the device, switch deterministic algorithms on and seed every global generator.
+def prepare(settings: Settings, seed: int) -> torch.device:
+    """Resolve the device, set the threads, switch deterministic algorithms on and seed every global generator.
 
     Args:
-        device: as in params.yaml.
+        settings: device, threads, instructions and matmul_precision are what is used.
         seed: of the generators.
-        matmul_precision: `float32` or `tf32`, of matrix products and convolutions on a GPU.
 
     Raises:
         Failure: if the device is not there.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
-    resolved = _resolve(device)
+    resolved = _resolve(settings.device)
+    _set_threads(settings.threads)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid, 4% of a step
     torch.backends.cudnn.benchmark = False
-    precision = "tf32" if matmul_precision == "tf32" else "ieee"
+    precision = "tf32" if settings.matmul_precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = precision
     torch.backends.cudnn.conv.fp32_precision = precision  # TF32 by default
     torch.manual_seed(seed)  # Pyro draws from torch's global generators
     np.random.seed(seed)
     return resolved
+
+
+def _set_threads(threads: int) -> None:
+    torch.set_num_threads(threads)
+    if threads > (cores := usable_cores()):
+        tqdm.write(
+            f"threads = {threads} on {cores} {'core' if cores == 1 else 'cores'}: the same numbers as elsewhere, "
+            "but slower. Another `threads` in params.yaml would be faster here and give other weights"
+        )
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _resolve(device: str) -> torch.device:
@@ -71,6 +93,7 @@ def identity(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "matmul_precision": torch.backends.cuda.matmul.fp32_precision if device.type == "cuda" else "ieee",
         "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "versions": {"python": platform.python_version(), **_versions()},
         "compiler": _compiler(),
         "params": dict(params),
@@ -79,28 +102,61 @@ def identity(
     }
 
 
+def record(folder: str | Path, content: Mapping[str, Any]) -> None:
+    """Note how the outputs in `folder` came about, in .runs/<folder>/run.json.
+
+    Args:
+        folder: of a posterior or of predictions.
+        content: JSON types.
+    """
+    artifacts.write_json(_record_path(folder), content)
+
+
+def recorded(folder: str | Path) -> dict[str, Any]:
+    """What `record` noted of the outputs in `folder`; empty if they were not made here."""
+    path = _record_path(folder)
+    return artifacts.read_json(path) if path.exists() else {}
+
+
+def _record_path(folder: str | Path) -> Path:
+    root, place = PACKAGE.parent, Path(folder).absolute()
+    if not place.is_relative_to(root):
+        root = Path.cwd()
+    return root / RECORDS / place.relative_to(root) / "run.json"
+
+
 class Costs:
-    """What a run took, for run.json."""
+    """What a run takes, from now on."""
 
     def __init__(self, device: torch.device):
         self.device = device
         self.start = time.monotonic()
 
-    def finish(self, items: int) -> dict[str, Any]:
-        """The costs since this object was made, as JSON types.
+    def finish(self, items: int = 0, earlier: float = 0.0) -> dict[str, Any]:
+        """The costs up to now, as JSON types.
 
         Args:
-            items: data seen in the gradient steps since then.
+            items: data seen in gradient steps.
+            earlier: seconds that processes which were cut off had spent on the same.
         """
-        seconds = time.monotonic() - self.start
+        seconds = time.monotonic() - self.start + earlier
         on_gpu = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
         return {
-            "platform": platform.platform(),
+            "machine": {"platform": platform.platform(), "cpu": cpu(), "cores": usable_cores()},
             "seconds": round(seconds, 2),
             "items_per_second": round(items / seconds, 1),
             "peak_memory_mb": round(peak_memory_mb(), 1),
             "peak_device_memory_mb": on_gpu and round(on_gpu / 2**20, 1),
         }
+
+
+def cpu() -> str:
+    """The processor's name, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 def peak_memory_mb() -> float:

@@ -1,49 +1,43 @@
-"""Measure how errors and doubts grow as held-out images drift away from what was trained on, for one seed.
+"""Measure how errors and uncertainty grow as held-out images drift away from what was trained on, for one seed.
 
 Writes predictions/shift/<model>/<seed>/<shift>.safetensors and, computed from them alone,
 metrics/shift/<model>/<seed>.json.
 """
 
-import argparse
 from importlib import import_module
-from pathlib import Path
 
-from stages import artifacts, command, params
-
-IMAGES = 1000  # held-out images that are shifted
+from stages import command
 
 
 def main() -> None:
     """Shift, predict, measure."""
-    parser = argparse.ArgumentParser(prog="python -m stages.shift", description=__doc__)
-    parser.add_argument("--model", choices=("bnn",), required=True)
-    parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in params.yaml")
-    args = parser.parse_args()
-    settings = params.load()
+    call = command.opened(__doc__, models=("bnn",), seed=True)
+    settings, name = call.settings, f"shift/{call.model}/{call.seed}"
 
     import numpy as np
 
-    from stages import datasets, foreign, runtime
+    from stages import artifacts, datasets, ood_data, runtime
     from stages.evaluation import shift
 
-    evaluation = import_module(f"stages.evaluation.{args.model}")
-    device = runtime.prepare(settings.device, args.seed, settings.matmul_precision)
-    held_out = datasets.load(evaluation.inside(settings), settings.evaluate.split, settings.images)
-    pixels, labels = held_out.pixels[:IMAGES], held_out.labels[:IMAGES]
+    predictive = import_module(f"stages.predictive.{call.model}")
+    evaluation = import_module(f"stages.evaluation.{call.model}")
+    device = runtime.prepare(settings, call.seed)
+    posterior = predictive.trained(settings, call.seed, device)
+    held_out = datasets.load(evaluation.in_distribution(settings), settings.evaluate.split, settings.images)
+    pixels, labels = held_out.pixels[: settings.shift.images], held_out.labels[: settings.shift.images]
     predictions = {}
-    for name, (transform, levels) in foreign.SHIFTS.items():
-        shifted = (datasets.Images(transform(pixels, level), labels) for level in levels)
-        cases = [evaluation.predict_cases(settings, args.seed, device, images) for images in shifted]
-        predictions[name] = {
+    for shifted, transform in ood_data.SHIFTS.items():
+        levels = getattr(settings.shift, shifted)
+        images = (datasets.Images(transform(pixels, level), labels) for level in levels)
+        cases = [predictive.predict_cases(settings, posterior, of_level) for of_level in images]
+        predictions[shifted] = {
             "levels": np.array(levels, dtype=np.float64),
             "probabilities": np.stack([of["probabilities"] for of in cases]),
             "labels": labels.numpy(),
         }
 
-    folder = Path("predictions") / "shift" / args.model / str(args.seed)
-    for name, arrays in predictions.items():
-        artifacts.write_arrays(folder / f"{name}.safetensors", arrays)
-    artifacts.write_json(f"metrics/shift/{args.model}/{args.seed}.json", shift.metrics(predictions))
+    artifacts.write_groups(f"predictions/{name}", predictions)
+    artifacts.write_json(f"metrics/{name}.json", shift.metrics(predictions))
 
 
 if __name__ == "__main__":

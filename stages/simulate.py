@@ -1,14 +1,19 @@
 """Simulate the toy regression set: y = intercept + slope x + Normal(0, noise)."""
 
-import argparse
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from stages import artifacts, command, params
+from stages import artifacts, command
+
+if TYPE_CHECKING:
+    from stages.settings import Regression
 
 
-def simulate(regression: params.Regression) -> pd.DataFrame:
+def simulate(regression: Regression) -> pd.DataFrame:
     """Draw the training, validation and test rows.
 
     Returns:
@@ -24,8 +29,8 @@ def simulate(regression: params.Regression) -> pd.DataFrame:
 
 def main() -> None:
     """Write data/regression.csv."""
-    argparse.ArgumentParser(prog="python -m stages.simulate", description=__doc__).parse_args()
-    artifacts.write_csv("data/regression.csv", simulate(params.load().regression))
+    settings = command.opened(__doc__).settings
+    artifacts.write_csv("data/regression.csv", simulate(settings.regression))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
-"""Can a score tell data of another kind from the data a model was trained on?
+"""Can a score tell out-of-distribution data from data like those that a model was trained on?
 
-A score is higher for what looks more foreign. Out-of-distribution data are the positive class throughout.
+A score is higher for what looks less like the training data. Out-of-distribution data are the positive class.
 """
-
-import zlib
 
 import numpy as np
 from scipy.stats import entropy
@@ -45,43 +43,35 @@ def likelihood_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {"likelihood": -cases["iwae"], "input_complexity": -cases["iwae"] - cases["complexity"]}
 
 
-def complexity(binary: np.ndarray) -> np.ndarray:
-    """Length of each binary image compressed by DEFLATE, a bit per pixel before; nats, (images,).
-
-    Args:
-        binary: pixels 0 or 1, (images, pixels).
-    """
-    packed = np.packbits(binary.astype(bool), axis=1)
-    return np.array([8 * len(zlib.compress(row.tobytes(), 9)) for row in packed]) * np.log(2)
-
-
-def metrics(scores: dict[str, dict[str, np.ndarray]], inside: str) -> dict[str, dict[str, dict[str, float]]]:
-    """How well each score separates each foreign data set from the known one.
+def metrics(
+    scores: dict[str, dict[str, np.ndarray]], in_distribution: str
+) -> dict[str, dict[str, dict[str, float]]]:
+    """How well each score separates each out-of-distribution data set from the in-distribution one.
 
     Args:
         scores: of each data set, each score (cases,).
-        inside: name of the data set that the model knows.
+        in_distribution: name of the data set like the training data.
     """
     return {
-        name: {score: separation(scores[inside][score], outside[score]) for score in outside}
-        for name, outside in scores.items()
-        if name != inside
+        name: {score: separation(scores[in_distribution][score], of_set[score]) for score in of_set}
+        for name, of_set in scores.items()
+        if name != in_distribution
     }
 
 
-def separation(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
+def separation(in_distribution: np.ndarray, out_of_distribution: np.ndarray) -> dict[str, float]:
     """How well one score separates.
 
     Args:
-        inside: scores of data like the training data, (cases,).
-        outside: scores of other data, (other cases,).
+        in_distribution: scores of data like the training data, (cases,).
+        out_of_distribution: scores of other data, (other cases,).
 
     Returns:
-        auroc; aupr (average precision); fpr95: share of the inside cases that are flagged at the threshold which
-        flags 95% of the outside ones. All fractions.
+        auroc; aupr (average precision); fpr95: share of the in-distribution cases that are flagged at the
+        threshold which flags 95% of the out-of-distribution ones. All fractions.
     """
-    positive = np.repeat([0, 1], [len(inside), len(outside)])
-    scores = np.concatenate([inside, outside])
+    positive = np.repeat([0, 1], [len(in_distribution), len(out_of_distribution)])
+    scores = np.concatenate([in_distribution, out_of_distribution])
     false_positive_rate, true_positive_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
     return {
         "auroc": float(auc(false_positive_rate, true_positive_rate)),

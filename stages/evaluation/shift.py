@@ -1,4 +1,4 @@
-"""Errors, calibration and doubt of a classifier as its inputs drift (Ovadia et al. 2019)."""
+"""Errors, calibration and entropy of a classifier as its inputs drift (Ovadia et al. 2019)."""
 
 import numpy as np
 

@@ -1,54 +1,11 @@
-"""Step 4 for the semi-supervised VAE: classification with few labels, and digits drawn on demand."""
-
-from pathlib import Path
+"""Step 4b for the semi-supervised VAE: classification with few labels, and digits drawn on demand."""
 
 import numpy as np
-import torch
-from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor, nn
 
-from stages import datasets
 from stages.evaluation import classification
-from stages.evaluation.likelihood import log_weights
-from stages.inference import posterior
-from stages.models import labels_only, ssvae
 
-TEST_CASES = {
-    "cases",
-    "drawn",
-}  # groups of predictions with an entry per test case: the bootstrap resamples them
-STYLES = 12  # columns of the grid of drawn digits, and rows of the analogies
-NEIGHBOURS = 3  # of the independent classifier
-
-
-def predict(params, seed: int, device: torch.device) -> dict[str, dict[str, np.ndarray]]:
-    """Classify held-out digits, bound their likelihood without labels, and draw.
-
-    Returns:
-        cases: probabilities and labels_only_probabilities (images, 10), labels, elbo (nats) and
-            kept_labels (images,).
-        drawn: pixels (digits, 784) of digits drawn for `labels` (digits,), `recognised` as (digits,).
-        pictures: styles (10, 12, 784), a column per style z; analogies (12, 10, 784) in the style of originals
-        (12, 784).
-    """
-    model, guide = (part.to(device).eval() for part in ssvae.build(params.ssvae))
-    posterior.load(Path(f"posteriors/ssvae/{seed}/weights.safetensors"), model, guide)
-    baseline, no_latents = (part.to(device).eval() for part in labels_only.build(params.ssvae))
-    posterior.load(Path(f"posteriors/labels_only/{seed}/weights.safetensors"), baseline, no_latents)
-
-    held_out = datasets.load("mnist", params.evaluate.split, params.images).to(device)
-    cases = {
-        "labels": held_out.labels,
-        "probabilities": _classify(guide.classifier, held_out.pixels),
-        "labels_only_probabilities": _classify(baseline.classifier, held_out.pixels),
-        "elbo": unlabelled_elbo(model, guide, datasets.fixed_binarisation(held_out.pixels)),
-        "kept_labels": torch.full((len(held_out),), len(datasets.kept_labels(seed)[0])),
-    }
-    drawn = _draw(model, params.evaluate.ssvae.drawn_per_class, device)
-    drawn["recognised"] = _recognise(drawn["pixels"], datasets.load("mnist", "train", params.images))
-    pictures = _pictures(model, guide, held_out)
-    groups = {"cases": cases, "drawn": drawn, "pictures": pictures}
-    return {group: {name: value.cpu().numpy() for name, value in v.items()} for group, v in groups.items()}
+# groups of predictions with an entry per test case: the bootstrap resamples them
+TEST_CASES = {"cases", "drawn"}
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
@@ -64,68 +21,4 @@ def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
         "ece": ours["ece"],
         "elbo": -float(cases["elbo"].mean(dtype=np.float64)),
         "conditional_accuracy_percent": 100 * float((drawn["recognised"] == drawn["labels"]).mean()),
-    }
-
-
-@torch.no_grad()
-def unlabelled_elbo(model: ssvae.Model, guide: ssvae.Guide, images: Tensor, batch_size: int = 500) -> Tensor:
-    """The bound without the label, sum_y q(y | x) (L(x, y) - log q(y | x)), equation 7 of Kingma et al. (2014).
-
-    Args:
-        model: prior and decoder.
-        guide: classifier and encoder; one z is drawn for each image and class.
-        images: binary, (images, 784).
-        batch_size: images per forward pass.
-
-    Returns:
-        The ELBO of each image, (images,), nats.
-    """
-    bounds = []
-    for x in images.split(batch_size):
-        log_q = guide.classifier(x).log_softmax(-1)  # (batch, classes)
-        labelled = torch.stack([_labelled_elbo(model, guide, x, c) for c in range(ssvae.CLASSES)], dim=-1)
-        bounds.append((log_q.exp() * (labelled - log_q)).sum(-1))
-    return torch.cat(bounds)
-
-
-def _labelled_elbo(model: ssvae.Model, guide: ssvae.Guide, x: Tensor, label: int) -> Tensor:
-    y = torch.full((len(x),), label, device=x.device)
-    weights, _ = log_weights(lambda x: model(x, y), lambda x: guide(x, y), x, samples=1)
-    return weights[0]
-
-
-@torch.no_grad()
-def _classify(classifier: nn.Module, pixels: Tensor) -> Tensor:
-    return classifier(datasets.unit_interval(pixels)).softmax(-1)
-
-
-@torch.no_grad()
-def _draw(model: ssvae.Model, per_class: int, device: torch.device) -> dict[str, Tensor]:
-    labels = torch.arange(ssvae.CLASSES, device=device).repeat_interleave(per_class)
-    z = torch.randn(len(labels), model.latents, device=device)
-    return {"pixels": torch.sigmoid(model.decode(z, labels)), "labels": labels}
-
-
-def _recognise(drawn: Tensor, train: datasets.Images) -> Tensor:
-    """Classes that nearest neighbours among the real, fully labelled digits give to drawn ones, (digits,).
-
-    It shares nothing with the model that drew: no parameters, no training, no binarisation.
-    """
-    judge = KNeighborsClassifier(NEIGHBOURS).fit(
-        datasets.unit_interval(train.pixels).numpy(), train.labels.numpy()
-    )
-    return torch.from_numpy(judge.predict(drawn.cpu().numpy()))
-
-
-@torch.no_grad()
-def _pictures(model: ssvae.Model, guide: ssvae.Guide, held_out: datasets.Images) -> dict[str, Tensor]:
-    classes = torch.arange(ssvae.CLASSES, device=held_out.pixels.device)
-    styles = torch.randn(STYLES, model.latents, device=classes.device)
-    originals, labels = held_out.pixels[:STYLES], held_out.labels[:STYLES]
-    features = guide.classifier.features(datasets.fixed_binarisation(originals))
-    inferred = guide.q_z(features, labels).loc
-    return {
-        "styles": torch.sigmoid(model.decode(styles, classes.unsqueeze(1))),
-        "analogies": torch.sigmoid(model.decode(inferred.unsqueeze(1), classes)),
-        "originals": originals,
     }

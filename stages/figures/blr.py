@@ -1,26 +1,44 @@
 """Figures of Bayesian linear regression: what was learned against truth and against the exact posterior."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Ellipse
 from scipy import stats
 
-from stages.artifacts import write_csv
-from stages.evaluation.regression import NormalInverseGamma
+from stages.artifacts import Groups, write_csv
 from stages.evaluation.sbc import histogram
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure
 
+if TYPE_CHECKING:
+    from stages.models import blr
+    from stages.settings import Calibration, Regression, Settings
 
-def draw(settings, predictions: dict, ranks: dict, history: pd.DataFrame, folder: Path) -> None:
+PREDICTIONS = {
+    "evaluate": "blr/{seed}",
+    "calibrate": "calibration/blr",
+}  # what is shown, by the command that made it
+HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
+    "blr.posterior_mean_error": ("largest error of a posterior mean, in exact sds", 3),
+    "blr.posterior_sd_error": ("largest relative error of a posterior sd", 3),
+    "blr.coverage_90": ("share of fresh points inside the 90% interval", 3),
+}
+TITLE = "linear regression"
+
+
+def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
-    draws, exact = predictions["posterior"], NormalInverseGamma(**predictions["exact"])
+    evaluated = predictions["evaluate"]
+    draws, exact = evaluated["posterior"], evaluated["exact"]
     elbo_curve(folder, history, "expected log likelihood (nats)")
     posterior(folder / "posterior.png", draws, exact, settings.regression)
     correlation(folder / "correlation.png", draws, exact, settings.blr.guide)
-    predictive(folder / "predictive.png", draws, predictions["training"], settings.regression)
-    rank_histograms(folder / "sbc.png", ranks, settings.calibration)
+    predictive(folder / "predictive.png", draws, evaluated["training"], settings.regression)
+    rank_histograms(folder / "sbc.png", predictions["calibrate"], settings.calibration, settings.blr)
     quantiles = np.linspace(0.005, 0.995, 199)
     write_csv(
         folder / "posterior.csv",
@@ -28,13 +46,17 @@ def draw(settings, predictions: dict, ranks: dict, history: pd.DataFrame, folder
     )
 
 
-def posterior(path: Path, draws: dict, exact: NormalInverseGamma, truth) -> None:
+def posterior(path: Path, draws: dict, exact: dict, truth: Regression) -> None:
     """Histograms of the draws, the exact density over them, the truth as a line."""
     coefficients = [
-        stats.t(2 * exact.shape, exact.mean[i], np.sqrt(exact.rate / exact.shape * exact.covariance[i, i]))
+        stats.t(
+            2 * exact["shape"],
+            exact["mean"][i],
+            np.sqrt(exact["rate"] / exact["shape"] * exact["covariance"][i, i]),
+        )
         for i in range(2)
     ]
-    variance = stats.invgamma(exact.shape, scale=exact.rate)
+    variance = stats.invgamma(exact["shape"], scale=exact["rate"])
     densities = {
         "intercept": coefficients[0].pdf,
         "slope": coefficients[1].pdf,
@@ -51,8 +73,11 @@ def posterior(path: Path, draws: dict, exact: NormalInverseGamma, truth) -> None
         axes[0].legend(fontsize=9)
 
 
-def rank_histograms(path: Path, ranks: dict, calibration) -> None:
-    """Ranks of the truth among posterior draws, a row per guide; grey where bins of uniform ranks would be."""
+def rank_histograms(path: Path, ranks: Groups, calibration: Calibration, trained: blr.Params) -> None:
+    """Ranks of the truth among posterior draws, a row per guide; grey where bins of uniform ranks would be.
+
+    What differs from the model that was trained is said below.
+    """
     expected = calibration.data_sets / calibration.bins
     low, high = stats.binom.interval(0.99, calibration.data_sets, 1 / calibration.bins)
     edges = np.linspace(0, calibration.draws + 1, calibration.bins + 1)
@@ -67,26 +92,43 @@ def rank_histograms(path: Path, ranks: dict, calibration) -> None:
                 axis.set(title=f"{site.replace('_', ' ')}, {guide.replace('_', ' ')}")
                 axis.set_xlabel(f"rank of the truth among {calibration.draws} draws", fontsize=9)
         axes[0][0].legend(fontsize=8, loc="lower center", frameon=True, framealpha=0.9)
+        axes[0][0].figure.supxlabel(difference(calibration, trained), fontsize=8)
 
 
-def correlation(path: Path, draws: dict, exact: NormalInverseGamma, guide: str) -> None:
+def difference(calibration: Calibration, trained: blr.Params) -> str:
+    """How the fits of the simulated data sets differ from the trained model, and why; empty if they do not.
+
+    A guide starts at zero. Coefficients drawn from a wide prior are far from there, and not all of many data sets
+    get back within the steps.
+    """
+    pairs = [
+        ("prior sd of the coefficients, in noise sds", calibration.coefficient_sd, trained.coefficient_sd),
+        ("posterior samples a step", calibration.particles, trained.particles),
+        ("steps", calibration.steps, trained.steps),
+    ]
+    found = [f"{name}: {here:g} ({there:g})" for name, here, there in pairs if here != there]
+    reason = f"\nfrom a start at zero {calibration.steps:,} steps do not reach coefficients of a wide prior"
+    return f"Here (in the trained model): {'; '.join(found)};{reason}" if found else ""
+
+
+def correlation(path: Path, draws: dict, exact: dict, guide: str) -> None:
     """Joint posterior of intercept and slope: the tilt that a mean-field guide cannot have."""
     with figure(path, size=(4.6, 3.8)) as axis:
         few = slice(0, 1500)
         axis.plot(
             draws["intercept"][few], draws["slope"][few], ".", color=BLUE, ms=3, alpha=0.35, label="SVI draws"
         )
-        values, vectors = np.linalg.eigh(exact.covariance * exact.rate / (exact.shape - 1))
+        values, vectors = np.linalg.eigh(exact["covariance"] * exact["rate"] / (exact["shape"] - 1))
         angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
         for scale, label in ((1, "exact, 1 and 2 sd"), (2, None)):
             axes = 2 * scale * np.sqrt(values)
-            outline = Ellipse(exact.mean, axes[1], axes[0], angle=angle, fill=False, lw=1.5, label=label)
+            outline = Ellipse(exact["mean"], axes[1], axes[0], angle=angle, fill=False, lw=1.5, label=label)
             axis.add_patch(outline)
         axis.set(title=f"Posterior, {guide.replace('_', ' ')} guide", xlabel="intercept", ylabel="slope")
         axis.legend(fontsize=9)
 
 
-def predictive(path: Path, draws: dict, training: dict, truth) -> None:
+def predictive(path: Path, draws: dict, training: dict, truth: Regression) -> None:
     """The data, and bands of the line and of new points, beyond the range of the data too."""
     width = truth.x_max - truth.x_min
     x = np.linspace(truth.x_min - 0.3 * width, truth.x_max + 0.3 * width, 120)

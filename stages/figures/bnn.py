@@ -1,17 +1,43 @@
 """Figures of the Bayesian neural network: is it calibrated, and does it know what it has not seen?"""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from stages.artifacts import write_csv
+from stages.artifacts import Groups, write_csv
 from stages.evaluation.classification import BINS, selective_risk
 from stages.figures import prior, samples, shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
+TITLE = "BNN"
+PREDICTIONS = {  # what is shown, by the command that made it
+    "evaluate": "bnn/{seed}",
+    "ood": "ood/bnn/{seed}",
+    "shift": "shift/bnn/{seed}",
+    "samples": "samples/bnn/{seed}",
+    "prior": "prior/bnn",
+}
+HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
+    "bnn.error_percent": ("error (%)", 2),
+    "bnn.nll": ("negative log likelihood (nats)", 4),
+    "bnn.brier": ("Brier score", 4),
+    "bnn.ece": ("expected calibration error", 4),
+    "bnn.coverage_at_risk_1e3": ("share that could be answered at one error in a thousand, in hindsight", 3),
+    "ood/bnn.fashion_mnist.entropy.auroc": ("AUROC, MNIST against Fashion-MNIST, entropy", 4),
+    "ood/bnn.fashion_mnist.entropy.fpr95": ("digits flagged where 95% of Fashion-MNIST are, entropy", 3),
+    "ood/bnn.fashion_mnist.mutual_information.auroc": ("AUROC of the same, mutual information", 4),
+    "ood/bnn.photographs.entropy.auroc": ("AUROC, MNIST against patches of a photograph, entropy", 4),
+    "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC, MNIST against inverted digits, entropy", 4),
+}
 DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
 PICTURES = {
     "least_sure": "The held-out images it is least sure of",
@@ -20,34 +46,26 @@ PICTURES = {
 }
 
 
-def draw(
-    settings,
-    predictions: dict,
-    ood: dict,
-    shifted: dict,
-    by_samples: dict,
-    before: dict,
-    history: pd.DataFrame,
-    folder: Path,
-) -> None:
+def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
-    p, labels = predictions["cases"]["probabilities"], predictions["cases"]["labels"]
-    known = settings.bnn.dataset
-    unknown = next(name for name in DATA_SETS if name != known)
+    evaluated, ood = predictions["evaluate"], predictions["ood"]
+    p, labels = evaluated["cases"]["probabilities"], evaluated["cases"]["labels"]
+    learned = settings.bnn.dataset
+    other = next(name for name in DATA_SETS if name != learned)
     elbo_curve(folder, history, "expected log likelihood (nats)")
-    reliability(folder, p, labels, known)
-    confusion(folder, p, labels, known)
+    reliability(folder, p, labels, learned)
+    confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
-    entropy_histogram(folder / "entropy.png", ood, known, unknown)
-    roc(folder, ood, known, unknown, f"Telling {DATA_SETS[unknown]} from {DATA_SETS[known]}")
+    entropy_histogram(folder / "entropy.png", ood, learned, other)
+    roc(folder, ood, learned, other, f"Telling {DATA_SETS[other]} from {DATA_SETS[learned]}")
     for name, title in PICTURES.items():
-        digits(folder / f"{name}.png", predictions[name], title)
-    shift.draw(folder, shifted)
-    samples.draw(folder, by_samples, known)
-    prior.draw(folder, before)
+        digits(folder / f"{name}.png", evaluated[name], title)
+    shift.draw(folder, predictions["shift"])
+    samples.draw(folder, predictions["samples"], learned)
+    prior.draw(folder, predictions["prior"])
 
 
-def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> None:
+def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) -> None:
     """Accuracy against confidence in 15 bins of equal width, with the number of cases in each."""
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
     edges = np.linspace(0, 1, BINS + 1)
@@ -73,13 +91,13 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> 
             capsize=2,
             label="the network, 95% intervals",
         )
-        axes[0].set(title=f"Reliability on {DATA_SETS[known]}", ylabel="accuracy", ylim=(0, 1.05))
+        axes[0].set(title=f"Reliability on {DATA_SETS[data_set]}", ylabel="accuracy", ylim=(0, 1.05))
         axes[0].legend(fontsize=9)
         axes[1].bar(edges[:-1], count, 1 / BINS, align="edge", color=BLUE, alpha=0.5)
         axes[1].set(yscale="log", ylabel="cases", xlabel="confidence, the largest class probability", xlim=(0, 1))
 
 
-def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> None:
+def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) -> None:
     """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
     predicted = p.argmax(axis=1)
     write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
@@ -90,7 +108,7 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, known: str) -> No
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, count, ha="center", va="center", fontsize=8)
-        axis.set(title=f"Confusion on {DATA_SETS[known]}", xlabel="predicted class", ylabel="true class")
+        axis.set(title=f"Confusion on {DATA_SETS[data_set]}", xlabel="predicted class", ylabel="true class")
         axis.set(xticks=range(10), yticks=range(10))
         axis.spines[:].set_visible(False)
 
@@ -114,13 +132,13 @@ def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         axis.legend(fontsize=9)
 
 
-def entropy_histogram(path: Path, ood: dict, known: str, unknown: str) -> None:
-    """Predictive entropy on images of the kind that the network knows, and of a kind that it has never seen."""
+def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None:
+    """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen."""
     bins = np.linspace(0, np.log(10), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
-            (known, BLUE, f"{DATA_SETS[known]} (known)"),
-            (unknown, ORANGE, f"{DATA_SETS[unknown]} (never seen)"),
+            (learned, BLUE, f"{DATA_SETS[learned]} (in-distribution)"),
+            (other, ORANGE, f"{DATA_SETS[other]} (out-of-distribution)"),
         ):
             values = ood[name]["entropy"]
             axis.hist(

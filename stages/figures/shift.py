@@ -1,4 +1,4 @@
-"""Errors, calibration and doubt of a classifier as digits drift away from what it was trained on."""
+"""Errors, calibration and entropy of a classifier as digits drift away from what it was trained on."""
 
 from pathlib import Path
 

@@ -1,16 +1,33 @@
 """Figures of the semi-supervised VAE: digits on demand, and one's style in another's class."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from stages.artifacts import Groups
 from stages.figures.style import elbo_curve, image_grid
 
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
-def draw(settings, predictions: dict, history: pd.DataFrame, folder: Path) -> None:
+TITLE = "semi-supervised VAE"
+PREDICTIONS = {"evaluate": "ssvae/{seed}"}  # what is shown, by the command that made it
+HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
+    "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
+    "ssvae.nll": ("negative log likelihood (nats)", 3),
+    "ssvae.ece": ("expected calibration error", 3),
+    "ssvae.labels_only_error_percent": ("error of its classifier without the unlabelled images (%)", 2),
+    "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
+}
+
+
+def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:
     """Draw all figures of the model into `folder`."""
-    pictures = predictions["pictures"]
+    pictures = predictions["evaluate"]["pictures"]
     elbo_curve(folder, history, "classification error (%)")
     image_grid(
         folder / "styles.png",

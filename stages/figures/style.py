@@ -74,13 +74,16 @@ def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> N
         right.set(title="Validation", xlabel="gradient step", ylabel=what_is_validated)
 
 
-def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], inside: str, outside: str, title: str) -> None:
-    """Draw and save ROC curves, one per score: roc.png and roc.csv; `outside` is the positive class."""
+def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], learned: str, other: str, title: str) -> None:
+    """Draw and save ROC curves, one per score: roc.png and roc.csv.
+
+    `other`, the out-of-distribution data set, is the positive class.
+    """
     rows = []
     with figure(folder / "roc.png", size=(5.0, 4.4)) as axis:
-        for name in scores[inside]:
-            values = np.concatenate([scores[inside][name], scores[outside][name]])
-            positive = np.repeat([0, 1], [len(scores[inside][name]), len(scores[outside][name])])
+        for name in scores[learned]:
+            values = np.concatenate([scores[learned][name], scores[other][name]])
+            positive = np.repeat([0, 1], [len(scores[learned][name]), len(scores[other][name])])
             false_positive, true_positive, _ = roc_curve(positive, values)
             area = roc_auc_score(positive, values)
             axis.plot(false_positive, true_positive, label=f"{name.replace('_', ' ')}, area {area:.4f}")

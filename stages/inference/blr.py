@@ -1,31 +1,28 @@
 """Step 3 for Bayesian linear regression: all data in every step."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 from pyro.infer import Trace_ELBO
-from torch import Tensor
 
-from stages.inference import svi
+from stages import datasets
+from stages.inference.loop import svi
 from stages.models import blr
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
 PARAMS = ("blr",)  # sections of params.yaml that the posterior depends on
 DATA = ("data/regression.csv",)  # and the data
 
 
-def read(split: str, device: torch.device, root: str | Path = "data") -> tuple[Tensor, Tensor]:
-    """x and y of one split of data/regression.csv, both (n,) float32."""
-    table = pd.read_csv(Path(root) / "regression.csv").query("split == @split")
-    x, y = torch.tensor(table[["x", "y"]].to_numpy(), dtype=torch.float32, device=device).unbind(1)
-    return x.contiguous(), y.contiguous()
-
-
-def problem(params, seed: int, device: torch.device) -> svi.Problem:
+def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The regression set, and an ELBO of many particles: little noise, an end near the optimum."""
-    model, guide = (part.to(device) for part in blr.build(params.blr))
-    train, validation = read("train", device), read("validation", device)
-    estimator = Trace_ELBO(num_particles=params.blr.particles, vectorize_particles=True, max_plate_nesting=1)
+    model, guide = (part.to(device) for part in blr.build(settings.blr))
+    train, validation = (datasets.regression(split, device) for split in ("train", "validation"))
+    estimator = Trace_ELBO(num_particles=settings.blr.particles, vectorize_particles=True, max_plate_nesting=1)
     return svi.Problem(
         model=model,
         guide=guide,

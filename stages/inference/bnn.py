@@ -1,14 +1,22 @@
 """Step 3 for the Bayesian neural network: analytic KL terms, local reparameterisation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from pyro.infer import TraceMeanField_ELBO
 from torch import Tensor, nn
 
 from stages import datasets
-from stages.inference import laplace, svi
+from stages.inference import laplace
 from stages.inference.local_reparameterization import LocalReparameterization
+from stages.inference.loop import svi
 from stages.models import bnn
 from stages.models.weight_guides import EnsembleGuide, LaplaceGuide
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
 PARAMS = ("bnn", "images")  # sections of params.yaml that the posterior depends on
 DATA = ("data/MNIST", "data/FashionMNIST")  # and the data: bnn.dataset says which
@@ -31,14 +39,14 @@ class MeanELBO(nn.Module):
         return torch.stack(losses).mean()
 
 
-def problem(params, seed: int, device: torch.device) -> svi.Problem:
+def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The 50,000 training images with all their labels."""
-    model, guide = (part.to(device) for part in bnn.build(params.bnn))
-    train = datasets.load(params.bnn.dataset, "train", params.images).to(device)
-    validation = datasets.load(params.bnn.dataset, "validation", params.images).to(device)
+    model, guide = (part.to(device) for part in bnn.build(settings.bnn))
+    train = datasets.load(settings.bnn.dataset, "train", settings.images).to(device)
+    validation = datasets.load(settings.bnn.dataset, "validation", settings.images).to(device)
     guides = list(guide.members) if isinstance(guide, EnsembleGuide) else [guide]
     orders = [
-        datasets.Minibatches(len(train), params.bnn.batch_size, len(guides) * seed + member, device)
+        datasets.Minibatches(len(train), settings.bnn.batch_size, len(guides) * seed + member, device)
         for member in range(len(guides))
     ]
 
@@ -54,7 +62,7 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     def finish() -> None:
         if isinstance(guide, LaplaceGuide):
             images = datasets.unit_interval(train.pixels)
-            laplace.fit(guide, bnn.network(params.bnn), params.bnn.prior, images, train.labels)
+            laplace.fit(guide, bnn.network(settings.bnn), settings.bnn.prior, images, train.labels)
 
     return svi.Problem(
         model=model,

@@ -1,21 +1,28 @@
 """Step 3 for the baseline: maximum likelihood on the kept labels, augmented as for the semi-supervised model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from pyro.infer import Trace_ELBO
 
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
 PARAMS = ("images", "labels_only", "ssvae")  # sections of params.yaml that the posterior depends on
 DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
 
 
-def problem(params, seed: int, device: torch.device) -> svi.Problem:
+def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The labelled images of MNIST as data/labels/<seed>.csv has them."""
-    model, guide = (part.to(device) for part in labels_only.build(params.ssvae))
-    data = PartlyLabelled(params, seed, device)
-    minibatches = data.labelled_minibatches(params.labels_only.batch_size)
+    model, guide = (part.to(device) for part in labels_only.build(settings.ssvae))
+    data = PartlyLabelled(settings, seed, device)
+    minibatches = data.labelled_minibatches(settings.labels_only.batch_size)
     return svi.Problem(
         model=model,
         guide=guide,

@@ -11,7 +11,7 @@ from pyro.infer import Trace_ELBO
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.models import blr
 
 SITES = ("intercept", "slope", "noise_variance")

@@ -1,31 +1,38 @@
 """MNIST as a semi-supervised model sees it: images of two kinds, and few labelled ones to choose by."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages import datasets
 
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
 
 class PartlyLabelled:
     """Training images with and without a label, and a validation set no larger than the number of labels.
 
     Args:
-        params: the whole of params.yaml.
+        settings: the whole of params.yaml.
         seed: which labels were kept (data/labels/<seed>.csv), and the order of the data.
         device: where the images live.
     """
 
-    def __init__(self, params, seed: int, device: torch.device):
-        train = datasets.load("mnist", "train", params.images).to(device)
+    def __init__(self, settings: Settings, seed: int, device: torch.device):
+        train = datasets.load("mnist", "train", settings.images).to(device)
         index, labels = (part.to(device) for part in datasets.kept_labels(seed))
         without = torch.ones(len(train), dtype=torch.bool, device=device)
         without[index] = False
         self.unlabelled, self.labelled, self.labels = train.pixels[without], train.pixels[index], labels
-        validation = datasets.load("mnist", "validation", params.images).to(device)
+        validation = datasets.load("mnist", "validation", settings.images).to(device)
         # a choice may look at no more labels than the model was given
         self.validation = datasets.Images(validation.pixels[: len(index)], validation.labels[: len(index)])
-        self.seed, self.device, self.max_shift = seed, device, params.ssvae.max_shift
+        self.seed, self.device, self.max_shift = seed, device, settings.ssvae.max_shift
 
     def unlabelled_minibatches(self, batch_size: int) -> datasets.Minibatches:
         """The order in which images without a label are seen."""

@@ -1,13 +1,20 @@
 """Step 3 for the semi-supervised VAE: MNIST, most labels dropped, the class summed out where it is missing."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from pyro.infer import Trace_ELBO
 from torch import Tensor, nn
 
-from stages.inference import svi
 from stages.inference.enumeration import EnumeratedELBO
+from stages.inference.loop import svi
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only, ssvae
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
 PARAMS = ("images", "ssvae")  # sections of params.yaml that the posterior depends on
 DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
@@ -36,13 +43,13 @@ class Objective(nn.Module):
         return bound + self.classifier_weight * self.labels(*labelled)
 
 
-def problem(params, seed: int, device: torch.device) -> svi.Problem:
+def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """MNIST with the labels that data/labels/<seed>.csv keeps."""
-    model, guide = (part.to(device) for part in ssvae.build(params.ssvae))
-    data = PartlyLabelled(params, seed, device)
-    unlabelled = data.unlabelled_minibatches(params.ssvae.batch_size)
-    labelled = data.labelled_minibatches(params.ssvae.labelled_batch_size)
-    start, steps = params.ssvae.kl_weight_start, params.ssvae.kl_weight_steps
+    model, guide = (part.to(device) for part in ssvae.build(settings.ssvae))
+    data = PartlyLabelled(settings, seed, device)
+    unlabelled = data.unlabelled_minibatches(settings.ssvae.batch_size)
+    labelled = data.labelled_minibatches(settings.ssvae.labelled_batch_size)
+    start, steps = settings.ssvae.kl_weight_start, settings.ssvae.kl_weight_steps
 
     def batch(step: int) -> tuple:
         kl_weight = torch.tensor(max(1.0, start - (start - 1) * step / steps), device=device)
@@ -52,7 +59,7 @@ def problem(params, seed: int, device: torch.device) -> svi.Problem:
     return svi.Problem(
         model=model,
         guide=guide,
-        objective=Objective(model, guide, params.ssvae.classifier_weight),
+        objective=Objective(model, guide, settings.ssvae.classifier_weight),
         batch=batch,
         size=len(data.unlabelled) + len(data.labelled),
         batch_size=unlabelled.batch_size + labelled.batch_size,

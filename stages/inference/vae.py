@@ -1,29 +1,36 @@
 """Step 3 for the VAE: Fashion-MNIST, binarised anew in every batch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from pyro.infer import TraceMeanField_ELBO
 
 from stages import datasets
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.models import vae
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
 
 PARAMS = ("images", "vae")  # sections of params.yaml that the posterior depends on
 DATA = ("data/FashionMNIST",)  # and the data
 
 
-def problem(params, seed: int, device: torch.device) -> svi.Problem:
+def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """Fashion-MNIST's 50,000 training images, without labels."""
-    model, guide = (part.to(device) for part in vae.build(params.vae))
-    train = datasets.load("fashion_mnist", "train", params.images).to(device)
-    validation = datasets.load("fashion_mnist", "validation", params.images).to(device)
+    model, guide = (part.to(device) for part in vae.build(settings.vae))
+    train = datasets.load("fashion_mnist", "train", settings.images).to(device)
+    validation = datasets.load("fashion_mnist", "validation", settings.images).to(device)
     held_out = datasets.fixed_binarisation(validation.pixels)
-    minibatches = datasets.Minibatches(len(train), params.vae.batch_size, seed, device)
+    minibatches = datasets.Minibatches(len(train), settings.vae.batch_size, seed, device)
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
 
     def batch(step: int) -> tuple:
         # while the decoder knows nothing yet, the KL term would switch latent units off for good: it comes in
         # slowly (Bowman et al. 2016; Sønderby et al. 2016)
-        kl_weight = torch.tensor(min(1.0, (step + 1) / params.vae.kl_warmup_steps), device=device)
+        kl_weight = torch.tensor(min(1.0, (step + 1) / settings.vae.kl_warmup_steps), device=device)
         return datasets.binarise(train.pixels[minibatches(step)]), len(train), kl_weight
 
     return svi.Problem(

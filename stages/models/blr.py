@@ -6,7 +6,7 @@ Generative story
     y[i] ~ Normal(intercept + slope * x[i], sqrt(noise_variance))             (n,)
 
 The prior is the conjugate normal-inverse-gamma one, so the posterior is known in closed form
-(stages/evaluation/blr.py), and the variational posterior can be held against it. Two guides:
+(stages/predictive/blr.py), and the variational posterior can be held against it. Two guides:
 
     full_covariance   a multivariate normal over (intercept, slope, log noise_variance); it can lean along the
                       ridge that intercept and slope share (a steeper line must start lower)
@@ -23,11 +23,14 @@ import pyro.distributions as dist
 import torch
 from pydantic import Field
 from pyro.distributions import constraints
-from pyro.infer.autoguide import AutoMultivariateNormal
+from pyro.infer.autoguide import AutoMultivariateNormal, init_to_value
 from pyro.nn import PyroModule, PyroParam
 from torch import Tensor
 
 from stages.params import Positive, Training
+
+# Where both guides start. From a draw of the wide prior, one training in five does not come back within its steps.
+START = {"intercept": torch.tensor(0.0), "slope": torch.tensor(0.0), "noise_variance": torch.tensor(1.0)}
 
 
 class Params(Training):
@@ -89,6 +92,9 @@ class MeanFieldGuide(PyroModule):
 def build(params: Params) -> tuple[PyroModule, PyroModule]:
     """The model and the guide that `params.guide` names."""
     model = Model(params)
-    guide = MeanFieldGuide() if params.guide == "mean_field" else AutoMultivariateNormal(model, init_scale=0.1)
+    if params.guide == "mean_field":
+        guide = MeanFieldGuide()
+    else:
+        guide = AutoMultivariateNormal(model, init_loc_fn=init_to_value(values=START), init_scale=0.1)
     guide(torch.zeros(1), torch.zeros(1))  # AutoMultivariateNormal makes its parameters at the first call
     return model, guide

@@ -52,7 +52,7 @@ from stages.params import Count, Positive, Probability, Training
 class Params(Training):
     """The section `bnn` of params.yaml."""
 
-    dataset: Literal["mnist", "fashion_mnist"]  # to learn; the other one is foreign
+    dataset: Literal["mnist", "fashion_mnist"]  # to learn; the other one is out-of-distribution
     batch_size: Count  # images per gradient step
     network: Literal["lenet", "mlp"]
     width: Annotated[int, Field(ge=1, le=16)]  # number of filters and units, relative to the network's own
@@ -88,12 +88,11 @@ class Model(PyroModule):
         to_pyro_module_(self.network)
         for layer in self.network.modules():
             for name, value in list(layer.named_parameters(recurse=False)):
-                sd = weight_priors.sd(prior, layer, name)
-                setattr(layer, name, PyroSample(partial(self.prior, sd=sd, shape=value.shape)))
+                setattr(layer, name, PyroSample(partial(self.prior, name=name, shape=value.shape)))
 
-    def prior(self, _layer: PyroModule, sd: float, shape: torch.Size) -> dist.Distribution:
-        """The prior of one tensor of weights or biases."""
-        return weight_priors.distribution(self.prior_params, sd, shape, self.device)
+    def prior(self, layer: nn.Module, name: str, shape: torch.Size) -> dist.Distribution:
+        """The prior of one layer's weights or biases."""
+        return weight_priors.prior(self.prior_params, layer, name, shape, self.device)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> Tensor:
         """Classify.

@@ -42,17 +42,19 @@ def sd(params: Params, layer: nn.Module, name: str) -> float:
     return params.convolution_sd if isinstance(layer, nn.Conv2d) else params.dense_sd
 
 
-def distribution(params: Params, sd: float, shape: torch.Size, like: Tensor) -> dist.Distribution:
-    """The prior of one tensor of weights.
+def prior(params: Params, layer: nn.Module, name: str, shape: torch.Size, like: Tensor) -> dist.Distribution:
+    """The prior of one layer's weights or biases.
 
     Args:
-        params: the family.
-        sd: of its wide or only component.
-        shape: of the tensor.
+        params: what is believed of all of them.
+        layer: dense or a convolution.
+        name: `weight` or `bias`.
+        shape: of that parameter.
         like: any tensor on its device.
     """
+    wide = like.new_tensor(sd(params, layer, name))
     if params.family == "normal":
-        return dist.Normal(like.new_tensor(0.0), like.new_tensor(sd)).expand(shape).to_event()
+        return dist.Normal(like.new_tensor(0.0), wide).expand(shape).to_event()
     shares = dist.Categorical(like.new_tensor([params.narrow_share, 1 - params.narrow_share]))
-    components = dist.Normal(like.new_zeros(2), like.new_tensor([params.narrow_sd, sd]))
+    components = dist.Normal(like.new_zeros(2), torch.stack([like.new_tensor(params.narrow_sd), wide]))
     return dist.MixtureSameFamily(shares, components).expand(shape).to_event()

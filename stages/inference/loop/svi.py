@@ -16,11 +16,12 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.inference import gradient, posterior
-from stages.inference.capture import Captured
-from stages.inference.checkpoints import Checkpoint
-from stages.inference.divergence import DivergedError, SiteWatch, bad_parameter
-from stages.inference.state import State, generator_state, set_generator_state
+from stages.inference import posterior
+from stages.inference.loop import gradient
+from stages.inference.loop.capture import Captured
+from stages.inference.loop.checkpoints import Checkpoint
+from stages.inference.loop.divergence import DivergedError, SiteWatch, bad_parameter
+from stages.inference.loop.state import State, generator_state, set_generator_state
 from stages.params import Training
 
 REFRESH = 20  # steps between two updates of the progress bar, and on a GPU between two looks at the ELBO

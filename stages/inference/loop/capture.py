@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from tqdm import tqdm
 
-from stages.inference.gradient import form
+from stages.inference.loop.gradient import form
 
 WARM_UP = 3  # steps before the capture, in which libraries set themselves up and Adam its averages
 

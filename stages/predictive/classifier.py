@@ -1,4 +1,4 @@
-"""The posterior predictive of a classifier: probabilities averaged over networks drawn from the posterior."""
+"""Predictives of a classifier: probabilities of networks drawn from the posterior, or from the prior."""
 
 from collections.abc import Sequence
 
@@ -60,3 +60,11 @@ def cumulative(model: PyroModule, guide: PyroModule, pixels: Tensor, counts: Seq
         if drawn in counts:
             found.append(total / drawn)
     return torch.stack(found)
+
+
+@torch.no_grad()
+def prior_probabilities(model: PyroModule, pixels: Tensor, networks: int) -> Tensor:
+    """Class probabilities of each of some networks drawn from the prior, (networks, images, classes) float32."""
+    images = unit_interval(pixels)
+    rounds = tqdm(range(networks), desc="prior samples", unit="network", disable=None)
+    return torch.stack([model(images).softmax(-1) for _ in rounds])

@@ -4,7 +4,6 @@ They lie in .checkpoints/<model>/<seed>/, which neither Git nor DVC knows, and g
 name of the file is a hash of all that a result depends on, so one of other params, code or data is never found.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 from tqdm import tqdm
 
@@ -39,8 +39,9 @@ class Checkpoint:
     def __init__(self, folder: Path, identity: Mapping[str, Any], interval: float):
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self.folder, self.path, self.interval = folder, folder / f"{digest[:32]}.safetensors", interval
-        self.written = time.monotonic()
+        self.started = self.written = time.monotonic()
         self.resumed_at = 0  # gradient steps that an earlier process has done
+        self.earlier = 0.0  # and the seconds that it took
 
     def due(self) -> bool:
         """Has the interval passed since the last write?"""
@@ -50,7 +51,8 @@ class Checkpoint:
         """Write tensors and facts (JSON types, `step` among them), whole or not at all."""
         with replacing(self.path) as temporary:
             on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-            safetensors.torch.save_file(on_cpu, temporary, metadata={"facts": json.dumps(facts)})
+            seconds = {"seconds": self.earlier + time.monotonic() - self.started}
+            safetensors.torch.save_file(on_cpu, temporary, metadata={"facts": json.dumps(seconds | facts)})
         self.written = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -64,7 +66,7 @@ class Checkpoint:
         except safetensors.SafetensorError as error:
             tqdm.write(f"{self.path} is damaged ({error}): training starts anew")
             return None
-        self.resumed_at = facts["step"]
+        self.resumed_at, self.earlier = facts["step"], facts["seconds"]
         return tensors, facts
 
     def remove(self) -> None:
@@ -86,22 +88,15 @@ def alone(model: str, seed: int) -> Iterator[Path]:
     """
     folder = FOLDER / model / str(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "a+") as lock:
-        deadline = time.monotonic() + PATIENCE
-        while not _locked(lock):
-            if time.monotonic() > deadline:
-                lock.seek(0)
-                holder = lock.read()
-                raise Failure(f"{model} {seed} is being trained by process {holder} here: wait for it, or stop it")
-            time.sleep(0.1)
-        lock.truncate(0)
-        print(os.getpid(), end="", file=lock, flush=True)
-        yield folder
-
-
-def _locked(file) -> bool:
+    holder = folder.with_suffix(".pid")
+    lock = FileLock(folder.with_suffix(".lock"), timeout=PATIENCE)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.acquire()
+    except Timeout:
+        pid = holder.read_text() if holder.exists() else "unknown"
+        raise Failure(f"{model} {seed} is being trained by process {pid} here: wait for it, or stop it") from None
+    try:
+        holder.write_text(str(os.getpid()))
+        yield folder
+    finally:
+        lock.release()

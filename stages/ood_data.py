@@ -1,10 +1,13 @@
-"""Images of a kind that a classifier of digits was never trained on, and digits that drift away from it.
+"""Out-of-distribution images for a classifier of digits, and digits that drift away from its training data.
 
 Everything but Fashion-MNIST is made here, from MNIST's own files or from what scikit-learn ships. The same split
 gives the same bytes on every machine.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,60 +19,62 @@ from torchvision.transforms.v2 import functional as transforms
 from stages import datasets
 from stages.datasets import PIXELS, Images
 
-SIZE = 2000  # images of each set that is made here, at most
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
 SIDE = 28
 SEEDS = {"validation": 0, "test": 1}
 PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
 
 
-def load(name: str, split: str, sizes) -> Images:
-    """One foreign data set, by name.
+def load(name: str, split: str, settings: Settings) -> Images:
+    """One data set, by name.
 
     Args:
-        name: `fashion_mnist`, or one of `MADE`.
+        name: `mnist`, `fashion_mnist`, or one of `MADE`.
         split: `validation` or `test`; the two have no image in common.
-        sizes: how many images of each split to use (the params section `images`).
+        settings: `images` and `ood.images` say how many to use, at most.
 
     Returns:
         The images; labels of those made here are -1.
     """
     if name not in MADE:
-        return datasets.load(name, split, sizes)
-    pixels = MADE[name](split, sizes)
+        return datasets.load(name, split, settings.images)
+    most = min(settings.ood.images, getattr(settings.images, split))
+    pixels = MADE[name](split, most, settings)
     return Images(pixels, torch.full((len(pixels),), -1))
 
 
-def gaussian_noise(split: str, sizes) -> Tensor:
+def gaussian_noise(split: str, most: int, settings: Settings) -> Tensor:
     """Independent normal pixels with the mean and the sd of MNIST's, cut to bytes."""
-    known = datasets.load("mnist", split, sizes).pixels[:SIZE]
-    noise = torch.randn(known.shape, generator=_generator(split))
-    return _bytes(known.float().mean() + known.float().std() * noise)
+    digits = datasets.load("mnist", split, settings.images).pixels[:most].float()
+    noise = torch.randn(digits.shape, generator=_generator(split))
+    return _bytes(digits.mean() + digits.std() * noise)
 
 
-def uniform_noise(split: str, sizes) -> Tensor:
+def uniform_noise(split: str, most: int, settings: Settings) -> Tensor:
     """Independent pixels, each byte as likely as any other."""
-    size = min(SIZE, getattr(sizes, split))
-    return torch.randint(256, (size, PIXELS), generator=_generator(split), dtype=torch.uint8)
+    return torch.randint(256, (most, PIXELS), generator=_generator(split), dtype=torch.uint8)
 
 
-def inverted_mnist(split: str, sizes) -> Tensor:
+def inverted_mnist(split: str, most: int, settings: Settings) -> Tensor:
     """Dark digits on white."""
-    return 255 - datasets.load("mnist", split, sizes).pixels[:SIZE]
+    return 255 - datasets.load("mnist", split, settings.images).pixels[:most]
 
 
-def sklearn_digits(split: str, sizes) -> Tensor:
+def sklearn_digits(split: str, most: int, settings: Settings) -> Tensor:
     """The 8 x 8 digits of scikit-learn (UCI, 1998), enlarged to MNIST's 20 x 20 box; half in each split."""
     small = torch.tensor(load_digits().images, dtype=torch.float32).unsqueeze(1) * (255 / 16)
-    part = small.chunk(2)[SEEDS[split]][: getattr(sizes, split)]
+    part = small.chunk(2)[SEEDS[split]][:most]
     large = F.interpolate(part, size=(20, 20), mode="bilinear", align_corners=False)
     return _bytes(F.pad(large, (4, 4, 4, 4)).reshape(-1, PIXELS))
 
 
-def photographs(split: str, sizes) -> Tensor:
+def photographs(split: str, most: int, settings: Settings) -> Tensor:
     """Grey patches of a photograph that scikit-learn ships, side by side; another one for each split."""
     grey = torch.tensor(load_sample_image(PHOTOGRAPHS[split]), dtype=torch.float32).mean(dim=-1)
     patches = grey.unfold(0, SIDE, SIDE).unfold(1, SIDE, SIDE)  # (rows, columns, 28, 28), a view
-    return _bytes(patches.reshape(-1, PIXELS)[: getattr(sizes, split)])
+    return _bytes(patches.reshape(-1, PIXELS)[:most])
 
 
 MADE: dict[str, Callable[..., Tensor]] = {
@@ -106,12 +111,12 @@ def occluded(pixels: Tensor, side: float) -> Tensor:
     return hidden.view(-1, PIXELS)
 
 
-# how a digit drifts away from what was trained on, and by how much (Ovadia et al. 2019)
-SHIFTS: dict[str, tuple[Callable[[Tensor, float], Tensor], tuple[float, ...]]] = {
-    "rotation": (rotated, (0, 15, 30, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180)),
-    "blur": (blurred, (0.5, 1.0, 1.5, 2.0, 3.0)),
-    "noise": (noisy, (0.1, 0.2, 0.3, 0.5, 0.8)),
-    "occlusion": (occluded, (4, 6, 8, 10, 14)),
+# how a digit drifts away from what was trained on (Ovadia et al. 2019); by how much is in params.yaml
+SHIFTS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "rotation": rotated,
+    "blur": blurred,
+    "noise": noisy,
+    "occlusion": occluded,
 }
 
 

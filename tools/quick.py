@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from stages.params import merged
+
 ROOT = Path(__file__).parent.parent
 PIPELINE = ("stages", "dvc.yaml", "requirements-core.txt")
 SETTINGS = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
@@ -21,7 +23,7 @@ SETTINGS = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
 
 def main() -> None:
     """Copy, run, say where to look."""
-    parser = argparse.ArgumentParser(prog="python -m stages.quick", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.quick", description=__doc__)
     parser.add_argument("--into", type=Path, default=Path(".quick"), help="the folder (default: %(default)s)")
     parser.add_argument("--params", type=Path, default=ROOT / "params.quick.yaml", help="overrides of params.yaml")
     args = parser.parse_args()
@@ -52,14 +54,6 @@ def environment() -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     data = {"DATA_MIRROR": str(ROOT / "data")} if (ROOT / "data").is_dir() else {}
     return {**data, **os.environ, "PATH": path}
-
-
-def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `overrides`, section by section."""
-    result = dict(base)
-    for key, value in overrides.items():
-        result[key] = merged(base[key], value) if isinstance(value, dict) else value
-    return result
 
 
 if __name__ == "__main__":

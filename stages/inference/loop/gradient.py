@@ -19,7 +19,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 from tqdm import tqdm
 
-from stages.inference.state import generator_state, set_generator_state
+from stages.inference.loop.state import generator_state, set_generator_state
 
 Context = Callable[[], AbstractContextManager]
 Gradient = Callable[..., Tensor]  # batch -> the objective's value, detached; leaves gradients in the parameters

@@ -1,11 +1,12 @@
 """Reproduce committed results from nothing, and compare: does this machine find the same numbers?
 
 Runs the pipeline (or what one model needs) in a folder of its own, without cache or run-cache, and holds every
-metric against the committed one. How far each may be off stands in tolerances.yaml, with the reason. The exit
-status is 0 if all are within, 1 if not.
+metric against the committed one. How far each may be off follows from the spread over seeds (metrics/seeds.json),
+or stands in tolerances.yaml, with the reason. The exit status is 0 if all are within, 1 if not.
 """
 
 import argparse
+import math
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from stages import artifacts, command, params, quick
+from stages import artifacts, command, params
+from tools import quick
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,17 +46,18 @@ class Row:
 
 def main() -> None:
     """Copy, rerun, compare."""
-    parser = argparse.ArgumentParser(prog="python -m stages.verify", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.add_argument("--model", choices=params.MODELS, help="only what belongs to this one")
     parser.add_argument("--into", type=Path, help="the folder (default: a temporary one, deleted if all is well)")
     args = parser.parse_args()
-    tolerances = read_tolerances(ROOT / "tolerances.yaml")
+    tolerances = read_tolerances(ROOT)
     folder = args.into or Path(tempfile.mkdtemp(prefix="verify-"))
     if folder.exists() and any(folder.iterdir()):
         raise command.Failure(f"{folder} is not empty: a rerun starts from nothing, name another folder")
     quick.copy(folder, {})
     files = metric_files(ROOT / "metrics", args.model)
-    rerun(folder, [stage(file) for file in files] if args.model else [])
+    stages = writers(ROOT / "dvc.lock")
+    rerun(folder, [stages[f"metrics/{file}.json"] for file in files] if args.model else [])
     rows = list(compare(ROOT / "metrics", folder / "metrics", files, tolerances))
     print(table(rows))
     for name, same in posteriors(ROOT / "dvc.lock", folder / "dvc.lock"):
@@ -72,23 +75,14 @@ def metric_files(metrics: Path, model: str | None) -> list[Path]:
     Those that lie in the folder itself are summaries of others, or of a study.
     """
     found = (path.relative_to(metrics).with_suffix("") for path in metrics.glob("*/**/*.json"))
+    found = (path for path in found if path.parts[0] != "intervals")
     return sorted(path for path in found if model is None or model in path.parts)
 
 
-def stage(file: Path) -> str:
-    """The stage that writes a file of metrics: bnn/0 is by evaluate_bnn@0, ood/bnn/0 by ood_bnn@0."""
-    match file.parts:
-        case ("calibration", model):
-            return f"calibrate_{model}"
-        case ("prior", model):
-            return f"prior_{model}"
-        case ("ood" | "samples" | "shift" as kind, model, seed):
-            return f"{kind}_{model}@{seed}"
-        case ("referral", model, seed):
-            return f"refer_{model}@{seed}"
-        case (model, seed):
-            return f"evaluate_{model}@{seed}"
-    raise command.Failure(f"metrics/{file}.json: no stage is known to write it")
+def writers(lock: Path) -> dict[str, str]:
+    """The stage that writes each output, from a lock file."""
+    stages = yaml.safe_load(lock.read_text())["stages"]
+    return {out["path"]: name for name, entry in stages.items() for out in entry.get("outs", [])}
 
 
 def rerun(folder: Path, stages: list[str]) -> None:
@@ -98,13 +92,44 @@ def rerun(folder: Path, stages: list[str]) -> None:
         raise command.Failure(f"the rerun failed, see above; what it made is in {folder}")
 
 
-def read_tolerances(path: Path) -> dict[str, float]:
-    """The largest allowed differences, from groups of `because` and `allowed`; `*` stands for anything."""
-    groups = yaml.safe_load(path.read_text())
-    return {name: float(value) for group in groups for name, value in group["allowed"].items()}
+class Tolerances:
+    """How far each metric may be off.
+
+    Args:
+        spread: metrics/seeds.json, {model: {key: {mean, n, ci95_seeds}}}, for the keys that it has.
+        groups: tolerances.yaml, for all others: groups of `because` and `allowed`, in which `*` stands for
+            anything and 10% for a tenth of the committed value.
+    """
+
+    def __init__(self, spread: Mapping[str, Any], groups: list[Mapping[str, Any]]):
+        self.spread = {model: _flat_entries(metrics) for model, metrics in spread.items()}
+        self.allowed = {name: value for group in groups for name, value in group["allowed"].items()}
+
+    def of(self, model: str, key: str, committed: float) -> float:
+        """The largest difference that two trainings may have: 95% of pairs have a smaller one.
+
+        Raises:
+            Failure: if none is known.
+        """
+        entry = self.spread.get(model, {}).get(key)
+        if entry and entry["ci95_seeds"]:  # a spread of 0 over a few seeds is no promise
+            return entry["ci95_seeds"] * math.sqrt(2 * entry["n"])  # from that of a mean to that of a difference
+        name = f"{model}.{key}"
+        for pattern in (name, *self.allowed):
+            if pattern in self.allowed and fnmatchcase(name, pattern):
+                value = str(self.allowed[pattern])
+                return abs(committed) * float(value[:-1]) / 100 if value.endswith("%") else float(value)
+        raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
 
 
-def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Mapping[str, float]) -> Iterator[Row]:
+def read_tolerances(root: Path) -> Tolerances:
+    """From metrics/seeds.json, if there is one, and tolerances.yaml."""
+    seeds = root / "metrics/seeds.json"
+    spread = artifacts.read_json(seeds) if seeds.exists() else {}
+    return Tolerances(spread, yaml.safe_load((root / "tolerances.yaml").read_text()))
+
+
+def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Tolerances) -> Iterator[Row]:
     """A row for each metric in the files.
 
     Raises:
@@ -116,19 +141,7 @@ def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Mapping
             raise command.Failure(f"{file}: {odd[0]} is in one of the two alone: commit the metrics of this code")
         model = "/".join(part for part in file.parts if not part.isdigit())
         for key in old:
-            yield Row(f"{file}.{key}", old[key], new[key], tolerance(f"{model}.{key}", tolerances))
-
-
-def tolerance(name: str, tolerances: Mapping[str, float]) -> float:
-    """That of the metric itself, or of the first pattern that it matches.
-
-    Raises:
-        Failure: if there is none.
-    """
-    for pattern in (name, *tolerances):
-        if pattern in tolerances and fnmatchcase(name, pattern):
-            return tolerances[pattern]
-    raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
+            yield Row(f"{file}.{key}", old[key], new[key], tolerances.of(model, key, old[key]))
 
 
 def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
@@ -157,6 +170,15 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     rows = {}
     for key, value in tree.items():
         rows |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return rows
+
+
+def _flat_entries(tree: Mapping[str, Any], prefix: str = "") -> dict[str, dict]:
+    """As `_flat`, of a tree whose leaves are {mean, n, ci95_seeds}."""
+    rows = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        rows |= {name: value} if "ci95_seeds" in value else _flat_entries(value, f"{name}.")
     return rows
 
 

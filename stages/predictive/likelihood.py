@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import torch
 from pyro import poutine, primitives
 from pyro.nn import PyroModule
@@ -66,13 +65,3 @@ def bounds(model: PyroModule, guide: PyroModule, images: Tensor, samples: int) -
         parts.append((log_sum - math.log(samples), rate, -log_likelihood / samples, q.loc))
     names = ("iwae", "rate", "distortion", "latent_mean")
     return {name: torch.cat(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)}
-
-
-def active_units(latent_mean: np.ndarray, threshold: float = 0.01) -> int:
-    """Latent dimensions whose mean varies over the data: Var_x(E_q[z | x]) > 0.01 (Burda et al. 2016).
-
-    Args:
-        latent_mean: E_q[z | x], (images, latents).
-        threshold: of the variance.
-    """
-    return int((latent_mean.var(axis=0) > threshold).sum())

@@ -1,6 +1,6 @@
 """What a mean-field posterior knows of each weight, and what becomes of a network without those it knows least of.
 
-The signal-to-noise ratio of a weight is |loc| / sd: a weight that is small beside its doubt can as well be zero
+The signal-to-noise ratio of a weight is |loc| / sd: a weight that is small beside its sd can as well be zero
 (Graves 2011; Blundell et al. 2015, section 5.2).
 """
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stages.models.weight_guides import MeanFieldGuide
 
-NO_DOUBT = -40.0  # its softplus, an sd, is 4e-18
+NO_NOISE = -40.0  # its softplus, an sd, is 4e-18
 
 
 def signal_to_noise(guide: MeanFieldGuide) -> dict[str, Tensor]:
@@ -21,7 +21,7 @@ def signal_to_noise(guide: MeanFieldGuide) -> dict[str, Tensor]:
 
 
 def pruned(guide: MeanFieldGuide, share: float) -> MeanFieldGuide:
-    """A copy, in which the weights and biases of least signal-to-noise are zero without doubt.
+    """A copy, in which the weights and biases of least signal-to-noise are zero, their sds too.
 
     Args:
         guide: stays as it is.
@@ -35,5 +35,5 @@ def pruned(guide: MeanFieldGuide, share: float) -> MeanFieldGuide:
         for key, loc in left.loc.items():
             rho = left.rho[key]
             noisy = loc.abs() / F.softplus(rho) <= threshold
-            loc[noisy], rho[noisy] = 0.0, NO_DOUBT
+            loc[noisy], rho[noisy] = 0.0, NO_NOISE
     return left

@@ -1,0 +1,66 @@
+"""How far off metrics might be: over test cases and over seeds."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from tqdm import tqdm
+
+from stages.artifacts import Groups
+
+Metrics = dict[str, Any]  # numbers, or the same again
+
+
+def bootstrap(
+    compute: Callable[[Groups], Metrics], predictions: Groups, resampled: set[str], resamples: int
+) -> Metrics:
+    """Half widths of 95% percentile intervals (Efron and Tibshirani 1993) of metrics over test cases.
+
+    Args:
+        compute: from predictions to metrics.
+        predictions: groups of arrays.
+        resampled: the groups whose arrays have one entry per test case; each is resampled on its own.
+        resamples: number of resamples.
+
+    Returns:
+        The tree of metrics, None where resampling changes nothing.
+    """
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in tqdm(range(resamples), desc="bootstrap", disable=None):
+        draw = dict(predictions)
+        for group in sorted(resampled):
+            size = len(next(iter(predictions[group].values())))
+            index = generator.integers(size, size=size)
+            draw[group] = {name: values[index] for name, values in predictions[group].items()}
+        draws.append(compute(draw))
+    return mapped(_half_width, *draws)
+
+
+def _half_width(*values: float) -> float | None:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(high - low) / 2 if np.ptp(values) > 0 else None
+
+
+def over_seeds(of_seeds: Sequence[Metrics]) -> Metrics:
+    """Mean over seeds, their number, and the half width of the 95% interval of the mean, of each metric."""
+
+    def entry(*values: float) -> dict[str, float | int | None]:
+        return {"mean": float(np.mean(values)), "n": len(values), "ci95_seeds": t_interval(values)}
+
+    return mapped(entry, *of_seeds)
+
+
+def t_interval(values: Sequence[float]) -> float | None:
+    """Half width of the 95% interval of a mean, None for a single value."""
+    if len(values) < 2:
+        return None
+    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+def mapped(function: Callable, *trees: Metrics) -> Any:
+    """Apply `function` to the leaves that stand at the same place in every tree, as the last one has them."""
+    if isinstance(trees[-1], dict):
+        return {key: mapped(function, *(tree[key] for tree in trees)) for key in trees[-1]}
+    return function(*trees)

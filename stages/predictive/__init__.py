@@ -1,0 +1,1 @@
+"""Step 4a: what trained networks say: posterior predictives, bounds on likelihoods, pictures."""

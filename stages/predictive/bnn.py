@@ -1,0 +1,83 @@
+"""Step 4a for the Bayesian neural network: its posterior predictive on held-out digits, and on anything else."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from pyro.nn import PyroModule
+from scipy.stats import entropy
+from torch import Tensor
+
+from stages import datasets
+from stages.inference import posterior
+from stages.models import bnn
+from stages.predictive import classifier
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
+PICTURED = 24  # digits kept for each picture
+Trained = tuple[bnn.Model, PyroModule]  # the model and its learned posterior
+
+
+def trained(settings: Settings, seed: int, device: torch.device) -> Trained:
+    """The model and its learned posterior."""
+    model, guide = (part.to(device) for part in bnn.build(settings.bnn))
+    posterior.load(Path(f"posteriors/bnn/{seed}/weights.safetensors"), model, guide)
+    return model, guide
+
+
+def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[str, np.ndarray]]:
+    """Predict the held-out digits.
+
+    Returns:
+        cases: probabilities (images, 10), expected_entropy (images,), labels (images,).
+        validation: the same for the validation digits, on which thresholds are chosen.
+        least_sure, most_aleatoric, most_epistemic: the same for the held-out digits of largest predictive entropy,
+            and of its largest aleatoric and epistemic parts, with their pixels (digits, 784).
+    """
+    held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
+    cases = predict_cases(settings, trained, held_out)
+    validation = datasets.load(settings.bnn.dataset, "validation", settings.images)
+    total = entropy(cases["probabilities"].astype(np.float64), axis=1)
+    pictures = {
+        "least_sure": total,
+        "most_aleatoric": cases["expected_entropy"],
+        "most_epistemic": total - cases["expected_entropy"],
+    }
+    return {"cases": cases, "validation": predict_cases(settings, trained, validation)} | {
+        name: largest(score, cases, held_out) for name, score in pictures.items()
+    }
+
+
+def largest(score: np.ndarray, cases: dict[str, np.ndarray], images: datasets.Images) -> dict[str, np.ndarray]:
+    """The cases of largest score, with their pixels."""
+    worst = np.argsort(-score, kind="stable")[:PICTURED]
+    return {name: values[worst] for name, values in cases.items()} | {"pixels": images.pixels.numpy()[worst]}
+
+
+def predict_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
+    """The posterior predictive of any images."""
+    model, guide = trained
+    pixels = images.pixels.to(model.device.device)
+    cases = classifier.class_probabilities(model, guide, pixels, draws(settings))
+    return {name: value.cpu().numpy() for name, value in cases.items()} | {"labels": images.labels.numpy()}
+
+
+def draws(settings: Settings) -> int:
+    """How many networks to draw: as many of each member of an ensemble, and of points every one there is."""
+    members = settings.bnn.members if settings.bnn.inference == "ensemble" else 1
+    samples = settings.evaluate.bnn.posterior_samples
+    return members * (1 if settings.bnn.single == "map" else math.ceil(samples / members))
+
+
+def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dict[str, np.ndarray]:
+    """What networks drawn from the prior say of images: probabilities (networks, images, 10)."""
+    model, _ = bnn.build(settings.bnn)
+    return {
+        "probabilities": classifier.prior_probabilities(model.to(pixels.device), pixels, networks).cpu().numpy()
+    }

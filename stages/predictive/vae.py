@@ -1,0 +1,78 @@
+"""Step 4a for the VAE: an honest bound on the likelihood of images, and pictures from the decoder."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages import datasets
+from stages.inference import posterior
+from stages.models import vae
+from stages.predictive import likelihood
+
+if TYPE_CHECKING:
+    from stages.settings import Settings
+
+DRAWN, RECONSTRUCTED, WALKS, WALK_STEPS = 64, 16, 6, 10  # pictures of each kind
+Trained = tuple[vae.Model, vae.Guide]  # the model and its learned posterior
+
+
+def trained(settings: Settings, seed: int, device: torch.device) -> Trained:
+    """The model and its learned posterior."""
+    model, guide = (part.to(device) for part in vae.build(settings.vae))
+    posterior.load(Path(f"posteriors/vae/{seed}/weights.safetensors"), model, guide)
+    return model, guide
+
+
+def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[str, np.ndarray]]:
+    """Bound the likelihood of held-out images, and draw.
+
+    Returns:
+        cases: iwae, rate, distortion, complexity, iwae_samples, each (images,); latent_mean (images, latents).
+        pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
+        (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
+    """
+    held_out = datasets.load("fashion_mnist", settings.evaluate.split, settings.images)
+    cases = predict_cases(settings, trained, held_out)
+    latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
+    return {"cases": cases, "pictures": _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])}
+
+
+def predict_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
+    """Likelihood bounds of any images, binarised once."""
+    binary = datasets.fixed_binarisation(images.pixels)
+    cases = likelihood.bounds(*trained, binary.to(_device(trained)), settings.evaluate.vae.iwae_samples)
+    cases = {name: value.cpu().numpy() for name, value in cases.items()}
+    return cases | {
+        "complexity": complexity(binary.numpy()).astype(np.float32),
+        "iwae_samples": np.full(len(images), settings.evaluate.vae.iwae_samples),
+    }
+
+
+def complexity(binary: np.ndarray) -> np.ndarray:
+    """Length of each binary image compressed by DEFLATE, a bit per pixel before; nats, (images,).
+
+    Args:
+        binary: pixels 0 or 1, (images, pixels).
+    """
+    packed = np.packbits(binary.astype(bool), axis=1)
+    return np.array([8 * len(zlib.compress(row.tobytes(), 9)) for row in packed]) * np.log(2)
+
+
+def _device(trained: Trained) -> torch.device:
+    return next(trained[0].parameters()).device
+
+
+@torch.no_grad()
+def _pictures(model: vae.Model, latents: Tensor, originals: Tensor) -> dict[str, np.ndarray]:
+    prior = torch.randn(DRAWN, model.latents, device=latents.device)
+    start, end = latents[:WALKS, None], latents[WALKS : 2 * WALKS, None]
+    position = torch.linspace(0, 1, WALK_STEPS, device=latents.device).view(1, -1, 1)
+    drawn = {"samples": prior, "reconstructions": latents[:RECONSTRUCTED], "walks": start.lerp(end, position)}
+    pictures = {name: torch.sigmoid(model.decoder(z)).cpu().numpy() for name, z in drawn.items()}
+    return pictures | {"originals": originals.numpy()}

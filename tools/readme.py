@@ -1,0 +1,179 @@
+"""The parts of README.md and docs/ that come from results: `python -m tools.readme` writes them anew."""
+
+import functools
+import json
+import operator
+import re
+import subprocess
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from scipy.stats import rankdata
+
+from stages.params import MODELS
+from studies.bnn_families import SURROGATES
+from studies.bnn_families.plot import label
+from tools import costs, quick
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = [README, ROOT / "docs/choices.md"]
+
+
+def table() -> str:
+    """The headlines of all models, from metrics/summary.json."""
+    return headlines(json.loads((ROOT / "metrics/summary.json").read_text()))
+
+
+def headlines(summary: dict) -> str:
+    """The headlines of all models that are in a summary, as a Markdown table."""
+    lines = ["| model | metric | test |", "|---|---|---|"]
+    for model in MODELS:
+        figures = import_module(f"stages.figures.{model}")
+        for path, (text, decimals) in figures.HEADLINES.items() if model in summary else ():
+            entry = functools.reduce(operator.getitem, path.split("."), summary)
+            interval = f" ± {entry['ci95_test']:.{decimals}f}" if entry["ci95_test"] and decimals else ""
+            value = f"{entry['mean']:.{decimals}f}{interval}"
+            lines.append(f"| {figures.TITLE} | {text.format(**summary)} | {value} |")
+    return "\n".join(lines)
+
+
+SPEED = [  # path in benchmarks/results.json, what to call it
+    ("svi_step.{model}.contestants.ours.median_ms", "this loop, ms"),
+    ("svi_step.{model}.ours_over_handwritten", "÷ hand-written PyTorch"),
+    ("svi_step.{model}.tutorial_over_ours", "Pyro as documented ÷ this"),
+    ("svi_step.{model}.ours_over_numpyro", "÷ NumPyro, jitted"),
+    ("svi_step.{model}.bayesian_torch_over_ours", "bayesian-torch ÷ this"),
+    ("svi_step.{model}.ours_over_floor", "÷ matrix products alone"),
+]
+STEPS = {
+    "bnn_mlp": "BNN 784-400-400-10",
+    "bnn_lenet": "BNN LeNet",
+    "vae": "VAE 784-400-50",
+    "ssvae": "SS-VAE, no labels",
+}
+
+
+def speed() -> str:
+    """One gradient step of each model as a Markdown table, from benchmarks/results.json."""
+    results = json.loads((ROOT / "benchmarks/results.json").read_text())
+    lines = [
+        "| one gradient step | " + " | ".join(text for _, text in SPEED) + " |",
+        "|---" * (len(SPEED) + 1) + "|",
+    ]
+    for model, name in STEPS.items():
+        values = []
+        for path, _ in SPEED:
+            value = results
+            for key in path.format(model=model).split("."):
+                value = value.get(key, {})
+            values.append("" if value == {} else f"{value:.1f}" if path.endswith("ms") else f"{value:.2f}")
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+SHOWN = {
+    "mnist": "held-out digits",
+    "fashion_mnist": "Fashion-MNIST",
+    "photographs": "patches of a photograph",
+    "gaussian_noise": "Gaussian noise",
+    "uniform_noise": "uniform noise",
+    "inverted_mnist": "inverted digits",
+    "sklearn_digits": "scikit-learn's digits, enlarged",
+}
+OTHER_DIGITS = ("inverted_mnist", "sklearn_digits")  # an answer may be right; not measured
+
+
+def decisions() -> str:
+    """What comes of handing unsure digits to a person as a Markdown table, from metrics/referral/bnn/0.json."""
+    metrics = json.loads((ROOT / "metrics/referral/bnn/0.json").read_text())
+    lines = ["| | handed to a person (%) | wrong among the answered (%) |", "|---|---|---|"]
+    for name, text in SHOWN.items():
+        wrong = metrics[name].get("error_percent")
+        referred = metrics[name]["referred_percent"]
+        unknown = "–" if name in OTHER_DIGITS or referred == 100 else "all of them"
+        answered = unknown if wrong is None else f"{wrong:.2f}"
+        lines.append(f"| {text} | {referred:.1f} | {answered} |")
+    return "\n".join(lines)
+
+
+COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, factor
+    ("error_percent", "error %", 2, 1),
+    ("nll", "NLL", 4, 1),
+    ("brier", "Brier", 4, 1),
+    ("ece", "ECE", 4, 1),
+    ("aurc", "AURC / 10⁻⁴", 2, 1e4),
+    ("auroc_entropy", "AUROC, entropy", 4, 1),
+    ("auroc_mutual_information", "AUROC, mutual information", 4, 1),
+    ("fpr95_entropy", "FPR95", 3, 1),
+    ("parameters", "parameters", 0, 1),
+    ("posteriors", "training, s", 0, 1),
+    ("predictions", "prediction, s", 1, 1),
+]
+SECONDS = ("posteriors", "predictions")  # from benchmarks/costs.json
+
+
+def families(name: str = "bnn_families") -> str:
+    """A table of inference families, from metrics/<name>.json; the chosen one is bold."""
+    found = json.loads((ROOT / f"metrics/{name}.json").read_text())
+    prefix = "reverse_" if name == "bnn_reverse" else ""
+    lines = ["| | " + " | ".join(text for _, text, _, _ in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for family, metrics in found["families"].items():
+        values = []
+        for key, _, decimals, factor in COLUMNS:
+            if key in SECONDS:
+                value = costs.mean_seconds(f"studies/bnn_families/runs/{prefix}{family}/{key}/*")
+                values.append("" if value is None else f"{value:,.{decimals}f}")
+                continue
+            entry = metrics[key]
+            plus_minus = None if key == "parameters" else entry["ci95_seeds"]
+            interval = "" if plus_minus is None else f" ± {factor * plus_minus:.{decimals}f}"
+            values.append(f"{factor * entry['mean']:,.{decimals}f}{interval}")
+        mark = "**" if family == found["chosen"] else ""
+        lines.append(f"| {mark}{label(family)}{mark} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def choice() -> str:
+    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
+    found = json.loads((ROOT / "metrics/bnn_families.json").read_text())
+    nll = [of["nll"]["mean"] for of in found["validation"].values()]
+    auroc = [sum(of[key]["mean"] for key in SURROGATES) / len(SURROGATES) for of in found["validation"].values()]
+    ranks = rankdata(nll), rankdata([-value for value in auroc])
+    lines = ["| family | NLL | rank | AUROC | rank | sum |", "|---" * 6 + "|"]
+    for name, *values, first, second in zip(found["validation"], nll, auroc, *ranks, strict=True):
+        mark = "**" if name == found["chosen"] else ""
+        cells = f"{values[0]:.5f} | {first:g} | {values[1]:.5f} | {second:g} | {first + second:g}"
+        lines.append(f"| {mark}{label(name)}{mark} | {cells} |")
+    return "\n".join(lines)
+
+
+def dag() -> str:
+    """The pipeline as a Mermaid flowchart, without the studies."""
+    command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
+    result = subprocess.run(command, cwd=ROOT, env=quick.environment(), capture_output=True, text=True, check=True)
+    lines = result.stdout.strip().splitlines()
+    studies = {line.split("[")[0].strip() for line in lines if '["studies/' in line}
+    return "\n".join(line for line in lines if studies.isdisjoint(re.findall(r"node\d+", line)))
+
+
+def updated(text: str) -> str:
+    """A document's text with these parts as they should be."""
+    parts = {
+        "results": table,
+        "speed": speed,
+        "decisions": decisions,
+        "families": families,
+        "reverse": partial(families, "bnn_reverse"),
+        "choice": choice,
+    }
+    for part, made in parts.items():
+        marks = rf"(<!-- {part}:.*?-->\n).*?(<!-- end of {part} -->)"
+        text = re.sub(marks, lambda match, made=made: f"{match[1]}{made()}\n{match[2]}", text, flags=re.S)
+    return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
+
+
+if __name__ == "__main__":
+    for document in DOCUMENTS:
+        document.write_text(updated(document.read_text()))
