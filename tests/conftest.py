@@ -2,10 +2,21 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
-# `make test` runs two workers on two cores; stages that they start inherit it
+# `make test` runs two workers on two cores; stages that they start have as many as params.yaml says
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """What a stage's `main` sets in the environment, for the processor, ends with its test."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def pytest_addoption(parser):

@@ -186,3 +186,27 @@ def test_truncated_arrays_are_refused(path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="is not a safetensors file"):
         artifacts.read_arrays(path)
+
+
+def test_groups_round_trip_in_the_order_of_their_names(tmp_path):
+    """Tensors and arrays; what else lies in the folder is no group."""
+    groups = {
+        "test": {"labels": np.arange(3), "p": torch.ones(3, 2)},
+        "a.b": {"x": np.zeros(1, dtype=np.uint8)},
+        "cases": {"y": np.array(2.5)},
+    }
+    folder = tmp_path / "predictions/bnn/0"
+    artifacts.write_groups(folder, groups)
+    (folder / "run.json").write_text("{}")
+    found = artifacts.read_groups(folder)
+    assert list(found) == sorted(groups)
+    for group, arrays in groups.items():
+        assert found[group].keys() == arrays.keys()
+        for name, value in arrays.items():
+            assert type(found[group][name]) is np.ndarray
+            np.testing.assert_array_equal(found[group][name], np.asarray(value))
+            assert found[group][name].dtype == np.asarray(value).dtype
+
+
+def test_no_folder_holds_no_groups(tmp_path):
+    assert artifacts.read_groups(tmp_path / "nowhere") == {}

@@ -1,6 +1,7 @@
-"""Commands end with their parent, tidy up at SIGTERM, and say in one line what a user can mend."""
+"""Commands set the processor up, end with their parent, tidy up at SIGTERM, and say faults in one line."""
 
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 
 import pytest
 
+from stages import command
+from stages.command import Failure
 from tests.tiny import ROOT
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
@@ -27,6 +30,170 @@ def python(code, **options):
         text=True,
         **options,
     )
+
+
+# --- the start -------------------------------------------------------------------------------------------
+
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+NUMPY = "NPY_DISABLE_CPU_FEATURES"
+OF_USER = {"OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "8", "MKL_DYNAMIC": "TRUE"}
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    """processor(threads, instructions, machine, flags): what is set for it, whatever the user had set."""
+
+    def made(threads, instructions, machine="x86_64", flags=()):
+        monkeypatch.setattr(platform, "machine", lambda: machine)
+        monkeypatch.setattr(command, "_cpu_flags", lambda: {"fpu", "avx2", *flags})
+        os.environ.update(OF_USER | dict.fromkeys(AVX2, "default") | {NUMPY: "AVX2", "UNTOUCHED": "yes"})
+        command.set_up_processor(threads, instructions)
+        assert os.environ["UNTOUCHED"] == "yes"
+        return {name: os.environ[name] for name in (*OF_USER, *AVX2, NUMPY) if name in os.environ}
+
+    return made
+
+
+THREADS = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3", "MKL_DYNAMIC": "FALSE"}
+
+
+@pytest.mark.parametrize(
+    ("instructions", "machine", "flags", "wanted"),
+    [
+        ("avx2", "x86_64", (), AVX2 | {NUMPY: ""}),
+        ("avx2", "AMD64", (), AVX2 | {NUMPY: ""}),
+        ("avx2", "x86_64", ("avx512f", "avx512_vbmi2"), AVX2 | {NUMPY: "X86_V4 AVX512_ICL"}),
+        (
+            "avx2",
+            "x86_64",
+            ("avx512f", "avx512_vbmi2", "avx512_fp16"),
+            AVX2 | {NUMPY: "X86_V4 AVX512_ICL AVX512_SPR"},
+        ),
+        ("avx2", "aarch64", (), {}),
+        ("avx2", "arm64", (), {}),
+        ("native", "x86_64", ("avx512f",), {}),
+        ("native", "aarch64", (), {}),
+        (None, "x86_64", (), {}),
+        (["avx2"], "x86_64", (), {}),
+    ],
+    ids=lambda value: (
+        " ".join(value) if isinstance(value, tuple) else "" if isinstance(value, dict) else str(value)
+    ),
+)
+def test_instructions_are_those_asked_for_whatever_the_user_has_set(
+    processor, instructions, machine, flags, wanted
+):
+    assert processor(3, instructions, machine, flags) == THREADS | wanted
+
+
+@pytest.mark.parametrize("threads", [1, 256])
+def test_threads_are_those_asked_for_whatever_the_user_has_set(processor, threads):
+    found = processor(threads, "native")
+    assert found == {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "MKL_DYNAMIC": "FALSE"}
+
+
+@pytest.mark.parametrize("threads", [None, "many", 1.5, [2], True, 0, -1, 10**30])
+def test_nonsense_threads_leave_the_variables_alone(processor, threads):
+    """A library would complain of them before params.yaml is looked at: one line more than should be said."""
+    assert processor(threads, "native") == OF_USER | {"MKL_DYNAMIC": "FALSE"}
+
+
+LIBRARIES = """
+import warnings
+from stages import command
+command.set_up_processor(2, "avx2")
+warnings.simplefilter("error")
+import numpy, torch
+from numpy._core._multiarray_umath import __cpu_features__ as features
+print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
+print([name for name in features if name.startswith(("AVX512", "X86_V4")) and features[name]])
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="no such instructions")
+def test_libraries_do_as_they_are_asked():
+    """Each name is one that the library knows: PyTorch's kernels, and NumPy's."""
+    words = [sys.executable, "-c", LIBRARIES]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", NUMPY: ""}
+    result = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("AVX2 2\n[]\n", "")
+
+
+def test_flags_are_those_of_linux(monkeypatch, tmp_path):
+    class Information(type(tmp_path)):
+        def read_text(self):
+            return "processor\t: 0\nmodel name\t: a b\nflags\t\t: fpu avx2 avx512f\nbugs\t: none\nflags\t: x\n"
+
+    monkeypatch.setattr(command, "Path", Information)
+    assert command._cpu_flags() == {"fpu", "avx2", "avx512f"}
+
+    def missing(self):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Information, "read_text", missing)
+    assert command._cpu_flags() == set()
+
+
+@pytest.fixture
+def called(tmp_path, monkeypatch):
+    """called("--seed", "3", ...): what a stage makes of it where params.yaml has the seeds 3 and 5."""
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("seeds: [0]", "seeds: [3, 5]"))
+    monkeypatch.chdir(tmp_path)
+
+    def made(*arguments, **options):
+        monkeypatch.setattr(sys, "argv", ["stage", *arguments])
+        return command.opened("What it does.", **options)
+
+    return made
+
+
+def test_call_has_settings_and_arguments(called):
+    call = called("--model", "vae", "--seed", "5", models=("bnn", "vae"), seed=True)
+    assert (call.model, call.seed, call.settings.seeds) == ("vae", 5, [3, 5])
+    assert os.environ["OMP_NUM_THREADS"] == str(call.settings.threads)
+    call = called()
+    assert (call.model, call.seed, call.settings.seeds) == ("", 0, [3, 5])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        ((), {"models": ("bnn", "vae")}, "--model"),
+        (("--model", "blr"), {"models": ("bnn", "vae")}, "choose from"),
+        ((), {"seed": True}, "--seed"),
+        (("--seed", "first"), {"seed": True}, "invalid int"),
+        (("--model", "bnn"), {}, "unrecognized"),
+        (("--seed", "3"), {}, "unrecognized"),
+    ],
+)
+def test_wrong_arguments_end_with_their_usage(called, arguments, options, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        called(*arguments, **options)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_seed_that_is_not_declared(called):
+    with pytest.raises(Failure, match=r"^--seed 7: params.yaml has seeds = \[3, 5\]: [^\n]*$"):
+        called("--seed", "7", seed=True)
+
+
+def test_nothing_is_trained_for_a_seed_that_is_not_declared(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    result = subprocess.run(
+        [sys.executable, "-m", "stages.train", "--model", "blr", "--seed", "7"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("--seed 7: params.yaml has seeds = [0]: ") and result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+# --- the end ---------------------------------------------------------------------------------------------
 
 
 def test_failure_is_one_line():

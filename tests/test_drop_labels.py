@@ -93,7 +93,8 @@ def folder(tmp_path, monkeypatch):
 
 def write_params(folder, **drop_labels):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params |= {"drop_labels": drop_labels, "images": {"train": 600, "validation": 100, "test": 100}}
+    images = {"train": 600, "validation": 100, "test": 100}
+    params |= {"seeds": [0, 3], "drop_labels": drop_labels, "images": images}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 

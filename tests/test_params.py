@@ -12,7 +12,7 @@ import pytest
 import yaml
 from dvc.utils.serialize import parse_yaml
 
-from stages import params, quick
+from stages import params
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "params.yaml").read_text()
@@ -121,7 +121,7 @@ def test_committed_file_loads_value_by_value():
 
 def test_quick_overrides_load(load):
     overrides = yaml.safe_load((ROOT / "params.quick.yaml").read_text())
-    settings = load(quick.merged(COMMITTED, overrides)).model_dump()
+    settings = load(params.merged(COMMITTED, overrides)).model_dump()
     changed = dict(leaves(overrides))
     assert {path for path in LEAVES if at(settings, path) != LEAVES[path]} == set(changed)
     assert all(at(settings, path) == value for path, value in changed.items())
@@ -176,7 +176,8 @@ def test_section_that_is_none_is_named(path, wrong, message):
         (("bnn", "stesp"), "steps"),
         (("evaluate", "bnn", "posterior_sample"), "posterior_samples"),
         (("evaluate", "spilt"), "split"),
-        (("summarize", "boostrap"), "bootstrap"),
+        (("evaluate", "boostrap"), "bootstrap"),
+        (("shift", "rotations"), "rotation"),
     ],
 )
 def test_unknown_key_comes_with_the_nearest_known_one(path, suggestion, message):
@@ -190,7 +191,7 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
 
 def test_number_of_further_faults_is_told(message):
     tree = edited(("bnn", "steps"), 0)
-    del tree["summarize"]
+    del tree["samples"]
     assert message(tree).endswith("(and 1 more)")
 
 
@@ -212,7 +213,16 @@ def test_number_of_further_faults_is_told(message):
         (("regression", "slope"), [-1e6, 1e6], [-1.1e6, 1.1e6]),
         (("seeds",), [[0], [2**31 - 1, 0]], [[2**31], [-1], ["0"], [0.5], [None], [[0]], [True]]),
         (("device",), ["auto", "cpu", "cuda", "cuda:3"], ["gpu", "cuda:", "cuda:-1", "cpu ", "CPU", "cpu\n"]),
+        (("threads",), [1, 256], [0, -1, 257]),
+        (("instructions",), ["avx2", "native"], ["avx512", "AVX2"]),
         (("evaluate", "split"), ["test", "validation"], ["train"]),
+        (("evaluate", "bootstrap"), [10, 100_000], [9]),
+        (("ood", "images"), [10, 10_000], [9, 10_001]),
+        (("shift", "rotation"), [[0.0], [-360.0, 360.0]], [[], [361.0]]),
+        (("shift", "blur"), [[0.1, 28.0]], [[], [0.0], [28.1]]),
+        (("shift", "noise"), [[0.1, 100.0]], [[], [0.0], [100.1]]),
+        (("shift", "occlusion"), [[1, 20]], [[], [0], [21], [1.5]]),
+        (("samples", "counts"), [[1], [1, 10_000]], [[], [0], [10, 5], [5, 5]]),
         (("vae", "schedule"), ["constant", "cosine", "one_cycle"], ["linear"]),
         (("vae", "execution"), ["eager", "traced", "compiled"], [True, "graph"]),
     ],
@@ -309,7 +319,7 @@ def test_file_that_is_not_yaml(text, message):
 @pytest.mark.parametrize("key", ["1", "true", "null", "[1]", '"a\\nb"'])
 def test_key_that_is_no_word(key, message):
     message(f"{TEXT}\n? {key}\n: 3\n")
-    message(re.sub("(summarize:.*\n)", f"\\1  ? {key}\n  : 3\n", TEXT))
+    message(re.sub("(samples:.*\n)", f"\\1  ? {key}\n  : 3\n", TEXT))
 
 
 def test_file_that_is_not_text(tmp_path):
@@ -365,9 +375,12 @@ def test_file_that_cannot_be_read(name, tmp_path):
             TEXT.replace("kept:", "kepd:"),
             "drop_labels.kept is missing",
         ),
-        ("stages.summarize", written(("summarize", "bootstrap"), "-1"), "summarize.bootstrap = -1: "),
-        ("stages.plot", f"{TEXT}\nplots: 3\n", "plots = 3: unknown key"),
+        ("stages.summarize", written(("evaluate", "bootstrap"), "-1"), "evaluate.bootstrap = -1: "),
+        ("stages.plot --model bnn", f"{TEXT}\nplots: 3\n", "plots = 3: unknown key"),
         ("stages.simulate", written(("seeds",), "[0, 0]"), "seeds = [0, 0]: every seed"),
+        ("stages.simulate", written(("threads",), "0"), "threads = 0: "),
+        ("stages.simulate", written(("threads",), "true"), "threads = True: "),
+        ("stages.simulate", written(("instructions",), "[avx2]"), "instructions = ['avx2']: "),
     ],
     ids=lambda value: value.split()[0] if value and value.startswith("stages.") else "",
 )

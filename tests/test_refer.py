@@ -8,7 +8,7 @@ import yaml
 
 from stages import artifacts, refer
 from stages.evaluation import bnn
-from tests.readme import ROOT
+from tools.readme import ROOT
 
 
 @pytest.fixture

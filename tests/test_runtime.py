@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import platform
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from stages import runtime
 from stages.command import Failure
-from tests.tiny import ROOT
+from tests import tiny
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +21,7 @@ def restored(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "as before")
     deterministic = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
-    benchmark = torch.backends.cudnn.benchmark
+    benchmark, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
     parts = torch.backends.cuda.matmul, torch.backends.cudnn.conv
     precisions = [part.fp32_precision for part in parts]
     with torch.random.fork_rng():
@@ -27,8 +29,14 @@ def restored(monkeypatch):
     torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
+    torch.set_num_threads(threads)
     for part, precision in zip(parts, precisions, strict=True):
         part.fp32_precision = precision
+
+
+def prepare(seed=0, **changes):
+    """With one thread, and settings that differ from the committed ones."""
+    return runtime.prepare(tiny.settings().model_copy(update=changes), seed)
 
 
 @pytest.fixture
@@ -47,7 +55,7 @@ def no_gpu(monkeypatch):
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 def test_names_without_a_gpu(no_gpu, name):
-    assert runtime.prepare(name, seed=0) == torch.device("cpu")
+    assert prepare(device=name) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +63,12 @@ def test_names_without_a_gpu(no_gpu, name):
     [("auto", "cuda"), ("cpu", "cpu"), ("cuda", "cuda"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")],
 )
 def test_names_with_two_gpus(two_gpus, name, device):
-    assert runtime.prepare(name, seed=0) == torch.device(device)
+    assert prepare(device=name) == torch.device(device)
 
 
 def refusal(name):
     with pytest.raises(Failure) as error:
-        runtime.prepare(name, seed=0)
+        prepare(device=name)
     message = str(error.value)
     assert "\n" not in message
     return message
@@ -83,7 +91,7 @@ def test_one_gpu_too_many_is_refused(two_gpus):
 
 def test_prepare_seeds_torch_and_numpy():
     def draws(seed):
-        runtime.prepare("cpu", seed)
+        prepare(seed, device="cpu")
         return torch.rand(3).tolist(), np.random.rand(3).tolist()
 
     first, again, other = draws(1), draws(1), draws(2)
@@ -94,33 +102,83 @@ def test_prepare_seeds_torch_and_numpy():
 
 def test_prepare_switches_deterministic_algorithms_on():
     torch.use_deterministic_algorithms(False)
-    runtime.prepare("cpu", seed=0)
+    prepare(device="cpu")
     assert torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.parametrize(("asked", "set_to"), [("float32", "ieee"), ("tf32", "tf32")])
 def test_prepare_sets_the_precision_of_gpus(asked, set_to):
     """PyTorch's own default is TF32 for convolutions alone."""
-    runtime.prepare("cpu", 0, asked)
+    prepare(device="cpu", matmul_precision=asked)
     assert torch.backends.cuda.matmul.fp32_precision == set_to
     assert torch.backends.cudnn.conv.fp32_precision == set_to
 
 
+@pytest.mark.parametrize(
+    ("threads", "cores", "said"),
+    [
+        (1, 1, ""),
+        (2, 2, ""),
+        (1, 8, ""),
+        (2, 1, "threads = 2 on 1 core: "),
+        (5, 4, "threads = 5 on 4 cores: "),
+    ],
+)
+def test_prepare_sets_as_many_threads_as_asked_and_says_so_where_there_are_fewer_cores(
+    threads, cores, said, monkeypatch, capsys
+):
+    monkeypatch.setattr(runtime, "usable_cores", lambda: cores)
+    prepare(device="cpu", threads=threads)
+    assert torch.get_num_threads() == threads
+    out = capsys.readouterr().out
+    assert out.startswith(said) and out.count("\n") == bool(said)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no such call here")
+def test_usable_cores_are_those_that_the_process_may_run_on():
+    """A container or a batch system may allow fewer than the machine has."""
+    cores = os.sched_getaffinity(0)
+    assert runtime.usable_cores() == len(cores)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert runtime.usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 @pytest.fixture
 def costs(monkeypatch):
-    """Of a run of eight seconds that saw 1000 items."""
+    """costs(...): of eight seconds."""
     monkeypatch.setattr(runtime.time, "monotonic", iter([100.0, 108.0]).__next__)
-    return runtime.Costs(torch.device("cpu")).finish(items=1000)
+    return runtime.Costs(torch.device("cpu")).finish
 
 
 def test_costs(costs):
-    assert set(costs) == {
-        *("platform", "seconds", "items_per_second", "peak_memory_mb", "peak_device_memory_mb"),
+    found = costs(items=1000)
+    assert set(found) == {
+        *("machine", "seconds", "items_per_second", "peak_memory_mb", "peak_device_memory_mb"),
     }
-    assert costs["seconds"] == 8
-    assert costs["items_per_second"] == 125
-    assert costs["peak_device_memory_mb"] is None
-    assert json.loads(json.dumps(costs, allow_nan=False)) == costs
+    assert found["machine"] == {
+        "platform": platform.platform(),
+        "cpu": runtime.cpu(),
+        "cores": runtime.usable_cores(),
+    }
+    assert found["seconds"] == 8
+    assert found["items_per_second"] == 125
+    assert found["peak_device_memory_mb"] is None
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_costs_count_what_processes_before_have_spent_on_the_same(costs):
+    found = costs(items=1000, earlier=12.0)
+    assert found["seconds"] == 20
+    assert found["items_per_second"] == 50
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or platform.system() != "Linux", reason="Linux tells it there")
+def test_processor_is_called_by_its_name():
+    assert f": {runtime.cpu()}\n" in Path("/proc/cpuinfo").read_text()
+    assert runtime.cpu().strip()
 
 
 def test_device_memory_is_that_of_the_device_that_was_used(two_gpus, monkeypatch):
@@ -146,12 +204,13 @@ def identity(tmp_path):
 def test_identity_says_what_was_run(identity, tmp_path):
     found = identity(bnn={"steps": 1})
     assert set(found) == {
-        *("seed", "device", "matmul_precision", "threads", "versions", "compiler"),
+        *("seed", "device", "matmul_precision", "threads", "cpu_capability", "versions", "compiler"),
         *("params", "data_sha256", "code_sha256"),
     }
     assert found["seed"] == 3
     assert found["device"] == "cpu"
     assert found["threads"] == torch.get_num_threads()
+    assert found["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert found["params"] == {"bnn": {"steps": 1}}
     assert found["data_sha256"] == {str(tmp_path / "folder/deep/file"): hashlib.sha256(b"data").hexdigest()}
     assert found["versions"]["torch"] == torch.__version__.split("+")[0]  # less the build
@@ -178,8 +237,41 @@ def test_identity_changes_with_params_and_data(identity):
 
 def test_identity_hashes_the_code_that_runs(identity):
     code = identity()["code_sha256"]
-    assert code["stages/runtime.py"] == hashlib.sha256((ROOT / "stages/runtime.py").read_bytes()).hexdigest()
+    assert code["stages/runtime.py"] == hashlib.sha256((tiny.ROOT / "stages/runtime.py").read_bytes()).hexdigest()
     assert "stages/plot.py" not in code
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository whose package is the one that runs, and a folder that is in no repository."""
+    monkeypatch.setattr(runtime, "PACKAGE", tmp_path / "repository/stages")
+    for folder in ("repository/stages", "repository/studies/one/runs/two", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path / "repository"
+
+
+@pytest.mark.parametrize(
+    ("cwd", "folder", "path"),
+    [
+        (".", "posteriors/blr/0", ".runs/posteriors/blr/0/run.json"),
+        (
+            "studies/one/runs/two",
+            "posteriors/bnn/3",
+            ".runs/studies/one/runs/two/posteriors/bnn/3/run.json",
+        ),
+        ("../elsewhere", "posteriors/blr/0", "../elsewhere/.runs/posteriors/blr/0/run.json"),
+    ],
+    ids=["repository", "study", "elsewhere"],
+)
+def test_record_lies_below_the_repository_or_where_the_run_is(repository, monkeypatch, cwd, folder, path):
+    """Beside the outputs it would be one of them, and change with every run."""
+    monkeypatch.chdir(repository / cwd)
+    assert runtime.recorded(folder) == {}
+    runtime.record(folder, {"seconds": 3.5})
+    assert json.loads((repository / path).read_text()) == {"seconds": 3.5}
+    assert runtime.recorded(folder) == {"seconds": 3.5} == runtime.recorded(Path(folder).absolute())
+    assert runtime.recorded(f"{folder}0") == {}
+    assert not Path(folder).exists()
 
 
 def test_peak_memory_is_in_mib():

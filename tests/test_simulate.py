@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from stages import params, simulate
+from stages.settings import Regression
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = params.Regression(
-    n=2000, n_holdout=3000, intercept=-3.0, slope=0.7, noise=0.4, x_min=-2.0, x_max=5.0, seed=1
-)
+SETTINGS = Regression(n=2000, n_holdout=3000, intercept=-3.0, slope=0.7, noise=0.4, x_min=-2.0, x_max=5.0, seed=1)
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
-import stages.params
-from stages import datasets
+from stages import datasets, params
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "vae": {"latents": 3, "hidden": 8},
     "ssvae": {"latents": 3, "hidden": 8, "classifier_hidden": 8, "max_shift": 0},
 }
-# every model that params.yaml can ask for: the model's name and what differs from the committed section
+# every model that params.yaml can ask for: the model's name and what differs from the committed section; a model
+# that has no kinds is added below
 VARIANTS = {
     "blr full_covariance": ("blr", {"guide": "full_covariance"}),
     "blr mean_field": ("blr", {"guide": "mean_field"}),
@@ -26,25 +26,22 @@ VARIANTS = {
     "bnn mlp mean_field": ("bnn", {"network": "mlp", "inference": "mean_field"}),
     "bnn mlp ensemble": ("bnn", {"network": "mlp", "inference": "ensemble", "members": 2, "member": "mean_field"}),
     "bnn mlp map": ("bnn", {"network": "mlp", "inference": "map"}),
-    "vae": ("vae", {}),
-    "ssvae": ("ssvae", {}),
-    "labels_only": ("labels_only", {}),
 }
+VARIANTS |= {name: (name, {}) for name in params.TRAINED if name not in {model for model, _ in VARIANTS.values()}}
 
 
-def params(**sections):
-    """The committed params.yaml, with small networks and the changes asked for."""
-    committed = stages.params.load(ROOT / "params.yaml")
+def settings(**sections):
+    """The committed params.yaml, with one thread, small networks and the changes asked for."""
+    committed = params.load(ROOT / "params.yaml")
     changes = {name: SMALL.get(name, {}) | sections.get(name, {}) for name in SMALL | sections}
-    return committed.model_copy(
-        update={name: getattr(committed, name).model_copy(update=change) for name, change in changes.items()}
-    )
+    changed = {name: getattr(committed, name).model_copy(update=change) for name, change in changes.items()}
+    return committed.model_copy(update={"threads": 1} | changed)
 
 
 def build(name, **section):
     """Model and guide, freshly initialised."""
-    settings = params(**{name: section})
-    network = settings.ssvae if name == "labels_only" else getattr(settings, name)
+    made = settings(**{name: section})
+    network = made.ssvae if name == "labels_only" else getattr(made, name)
     return import_module(f"stages.models.{name}").build(network)
 
 

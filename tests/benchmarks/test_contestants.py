@@ -10,7 +10,7 @@ from tests import tiny
 
 @pytest.fixture
 def training():
-    return tiny.params().vae.model_copy(update={"schedule": "constant", "steps": 100, "execution": "eager"})
+    return tiny.settings().vae.model_copy(update={"schedule": "constant", "steps": 100, "execution": "eager"})
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Uncertainty scores and how well they separate, against pair counting, thresholds and identities."""
 
-import gzip
 import math
 
 import numpy as np
@@ -79,59 +78,45 @@ def test_likelihood_scores_by_hand():
     assert found["input_complexity"].tolist() == [50, 10]
 
 
-def test_complexity_is_least_for_a_blank_image_and_most_for_noise():
-    generator = np.random.default_rng(0)
-    blank, noise = np.zeros((28, 28)), generator.random((28, 28)) < 0.5
-    stripes = np.tile(noise[0], (28, 1))
-    of_blank, of_stripes, of_noise = ood.complexity(np.stack([blank, stripes, noise]).reshape(3, 784))
-    assert of_blank < of_stripes < of_noise
-    assert of_noise > 784 * math.log(2)  # noise cannot be compressed: a bit per pixel, and the format's overhead
-    assert of_blank < 0.25 * of_noise
-
-
-def test_complexity_is_in_nats():
-    image = np.random.default_rng(1).random((1, 784)) < 0.3
-    bits = "".join(str(int(pixel)) for pixel in image[0])
-    packed = int(bits, 2).to_bytes(98, "big")
-    deflate = len(gzip.compress(packed, 9)) - 18  # gzip's header and trailer; zlib's take 6
-    assert ood.complexity(image) == pytest.approx([8 * (deflate + 6) * math.log(2)])
-
-
 # --- separation ------------------------------------------------------------------------------------------
 
 
-def auroc_by_pairs(inside, outside):
-    pairs = [(o > i) + 0.5 * (o == i) for i in inside for o in outside]
+def auroc_by_pairs(in_distribution, out_of_distribution):
+    pairs = [(o > i) + 0.5 * (o == i) for i in in_distribution for o in out_of_distribution]
     return sum(pairs) / len(pairs)
 
 
-def fpr95_by_thresholds(inside, outside):
-    """The least share of inside cases flagged by any threshold that flags 95% of the outside ones."""
-    thresholds = np.concatenate([inside, outside])
-    return min(np.mean(inside >= t) for t in thresholds if 100 * np.sum(outside >= t) >= 95 * len(outside))
+def fpr95_by_thresholds(in_distribution, out_of_distribution):
+    """The least share of negative cases flagged by any threshold that flags 95% of the positive ones."""
+    thresholds = np.concatenate([in_distribution, out_of_distribution])
+    return min(
+        np.mean(in_distribution >= t)
+        for t in thresholds
+        if 100 * np.sum(out_of_distribution >= t) >= 95 * len(out_of_distribution)
+    )
 
 
-def aupr_by_thresholds(inside, outside):
+def aupr_by_thresholds(in_distribution, out_of_distribution):
     """Sum of precision times the rise in recall, over thresholds from high to low."""
     total, before = 0.0, 0.0
-    for t in np.unique(np.concatenate([inside, outside]))[::-1]:
-        true, false = np.sum(outside >= t), np.sum(inside >= t)
-        total += (true / len(outside) - before) * true / (true + false)
-        before = true / len(outside)
+    for t in np.unique(np.concatenate([in_distribution, out_of_distribution]))[::-1]:
+        true, false = np.sum(out_of_distribution >= t), np.sum(in_distribution >= t)
+        total += (true / len(out_of_distribution) - before) * true / (true + false)
+        before = true / len(out_of_distribution)
     return total
 
 
 @given(scores, scores)
-def test_separation_by_brute_force(inside, outside):
-    found = ood.separation(inside, outside)
-    assert found["auroc"] == pytest.approx(auroc_by_pairs(inside, outside))
-    assert found["aupr"] == pytest.approx(aupr_by_thresholds(inside, outside))
-    assert found["fpr95"] == pytest.approx(fpr95_by_thresholds(inside, outside))
+def test_separation_by_brute_force(in_distribution, out_of_distribution):
+    found = ood.separation(in_distribution, out_of_distribution)
+    assert found["auroc"] == pytest.approx(auroc_by_pairs(in_distribution, out_of_distribution))
+    assert found["aupr"] == pytest.approx(aupr_by_thresholds(in_distribution, out_of_distribution))
+    assert found["fpr95"] == pytest.approx(fpr95_by_thresholds(in_distribution, out_of_distribution))
 
 
 def test_separation_by_hand():
-    """Ranked from above: outside, inside, outside, inside."""
-    found = ood.separation(inside=np.array([0.3, 0.1]), outside=np.array([0.4, 0.2]))
+    """Ranked from above, in turns: the highest is out-of-distribution."""
+    found = ood.separation(in_distribution=np.array([0.3, 0.1]), out_of_distribution=np.array([0.4, 0.2]))
     assert found == pytest.approx({"auroc": 3 / 4, "aupr": (1 + 2 / 3) / 2, "fpr95": 1 / 2})
 
 
@@ -145,30 +130,34 @@ def test_identical_distributions_are_not_separated(values):
 
 
 @given(scores, scores)
-def test_perfect_separation_and_its_reverse(inside, outside):
+def test_perfect_separation_and_its_reverse(in_distribution, out_of_distribution):
     far = 100.0
-    assert ood.separation(inside, outside + far) == pytest.approx({"auroc": 1, "aupr": 1, "fpr95": 0})
-    reverse = ood.separation(inside + far, outside)
+    assert ood.separation(in_distribution, out_of_distribution + far) == pytest.approx(
+        {"auroc": 1, "aupr": 1, "fpr95": 0}
+    )
+    reverse = ood.separation(in_distribution + far, out_of_distribution)
     assert reverse["auroc"] == 0 and reverse["fpr95"] == 1
 
 
 @pytest.mark.parametrize("transform", [lambda s: 3 * s + 1, np.exp, np.arctan], ids=["linear", "exp", "arctan"])
-@given(inside=scores, outside=scores)
-def test_separation_sees_only_the_order_of_scores(transform, inside, outside):
-    assert ood.separation(transform(inside), transform(outside)) == ood.separation(inside, outside)
+@given(in_distribution=scores, out_of_distribution=scores)
+def test_separation_sees_only_the_order_of_scores(transform, in_distribution, out_of_distribution):
+    assert ood.separation(transform(in_distribution), transform(out_of_distribution)) == ood.separation(
+        in_distribution, out_of_distribution
+    )
 
 
 @pytest.mark.parametrize(("flagged", "fpr95"), [(19, 0.0), (18, 1.0)])
 def test_fpr95_asks_for_95_of_100_and_not_for_more(flagged, fpr95):
-    """Of 20 outside cases, 19 are 95%; the others lie below all inside cases."""
-    outside = np.where(np.arange(20) < flagged, 2.0, 0.0)
-    assert ood.separation(np.ones(10), outside)["fpr95"] == fpr95
+    """Of 20 out-of-distribution cases, 19 are 95%; the others lie below all in-distribution ones."""
+    out_of_distribution = np.where(np.arange(20) < flagged, 2.0, 0.0)
+    assert ood.separation(np.ones(10), out_of_distribution)["fpr95"] == fpr95
 
 
-def test_every_foreign_set_is_held_against_the_known_one_which_is_the_negative_class():
+def test_every_out_of_distribution_set_is_held_against_the_other_which_is_the_negative_class():
     low, high = np.array([0.0, 1.0]), np.array([2.0, 3.0])
-    sets = {"far": {"s": high, "t": low}, "known": {"s": low, "t": high}, "same": {"s": low, "t": high}}
-    found = ood.metrics(sets, inside="known")
+    sets = {"far": {"s": high, "t": low}, "like_training": {"s": low, "t": high}, "same": {"s": low, "t": high}}
+    found = ood.metrics(sets, in_distribution="like_training")
     assert {name: {s: values["auroc"] for s, values in of_set.items()} for name, of_set in found.items()} == {
         "far": {"s": 1.0, "t": 0.0},
         "same": {"s": 0.5, "t": 0.5},

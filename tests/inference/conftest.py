@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from stages import datasets
-from stages.inference import blr
 from tests import tiny
 
 torch.set_num_threads(1)  # tensors this small: a second thread only waits
@@ -20,11 +19,11 @@ def problem(monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda name, split, sizes: tiny.images(IMAGES))
     kept = torch.arange(0, IMAGES, IMAGES // LABELLED)
     monkeypatch.setattr(datasets, "kept_labels", lambda seed: (kept, tiny.images(IMAGES).labels[kept]))
-    monkeypatch.setattr(blr, "read", lambda split, device: tiny.regression(POINTS))
+    monkeypatch.setattr(datasets, "regression", lambda split, device: tiny.regression(POINTS))
 
     def make(name, **section):
         torch.manual_seed(0)
-        settings = tiny.params(**{name: section})
+        settings = tiny.settings(**{name: section})
         return import_module(f"stages.inference.{name}").problem(settings, seed=0, device=torch.device("cpu"))
 
     return make

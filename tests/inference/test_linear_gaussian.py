@@ -13,8 +13,8 @@ from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import nn
 
-from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization
+from stages.inference.loop import svi
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import MeanFieldGuide
 from tests import tiny
@@ -60,7 +60,7 @@ def exact(data):
 
 
 def fit(model, guide, estimator, data, steps):
-    training = tiny.params().blr.model_copy(
+    training = tiny.settings().blr.model_copy(
         update={"steps": steps, "learning_rate": 0.05, "schedule": "cosine", "validate_every": steps}
     )
     problem = svi.Problem(

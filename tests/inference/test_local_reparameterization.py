@@ -13,8 +13,8 @@ from pyro.infer import TraceMeanField_ELBO
 from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import nn
 
-from stages.inference import svi
 from stages.inference.local_reparameterization import LocalReparameterization, random_signs
+from stages.inference.loop import svi
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import MeanFieldGuide, PointGuide
 

@@ -13,7 +13,7 @@ SETS, N = 5, 30
 
 
 def section(guide_name, **changes):
-    return tiny.params(blr={"guide": guide_name} | changes).blr
+    return tiny.settings(blr={"guide": guide_name} | changes).blr
 
 
 def data():

@@ -53,7 +53,7 @@ def test_no_shift_changes_nothing():
 @pytest.fixture
 def data(problem):
     """`problem` puts the made-up images in place of MNIST."""
-    return PartlyLabelled(tiny.params(), seed=0, device=torch.device("cpu"))
+    return PartlyLabelled(tiny.settings(), seed=0, device=torch.device("cpu"))
 
 
 def test_every_image_is_labelled_or_unlabelled(data):

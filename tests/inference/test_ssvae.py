@@ -9,9 +9,9 @@ from pyro.infer import TraceEnum_ELBO
 from torch import nn
 from torch.distributions import Bernoulli, Normal
 
-from stages.evaluation.ssvae import unlabelled_elbo
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.models.ssvae import CLASSES
+from stages.predictive.ssvae import unlabelled_elbo
 from tests import tiny
 from tests.inference.fixed_noise import FixedNoise
 

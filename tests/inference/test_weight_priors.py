@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from stages.models import weight_priors
-from tests.models.test_weight_priors import SDS, prior
+from tests.models.test_weight_priors import DENSE, SDS, prior
 
 
 @pytest.mark.parametrize("kl_weight", [1.0, 0.3, 2.0])
@@ -46,9 +46,9 @@ def test_loss_under_a_scale_mixture_is_right_on_average(problem):
     difference = 0.0
     for site in guide.sites:
         w = guide.q(site).sample((100,))
-        sd = SDS["bias_sd"] if site.endswith("bias") else SDS["dense_sd"]
+        name = site.rpartition(".")[2]
         densities = [
-            weight_priors.distribution(prior(f), sd, w.shape, w).log_prob(w).item() / 100
+            weight_priors.prior(prior(f), DENSE, name, w.shape, w).log_prob(w).item() / 100
             for f in ("normal", "scale_mixture")
         ]
         difference += densities[0] - densities[1]

@@ -10,9 +10,9 @@ import torch
 from pyro import poutine
 from pyro.infer import Trace_ELBO
 
-from stages.evaluation.blr import exact_posterior
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.models import blr
+from stages.predictive.blr import exact_posterior
 from tests import tiny
 
 DRAWS = 20_000
@@ -23,7 +23,7 @@ X, Y = tiny.regression(100)
 @cache
 def learned(guide_name):
     """Draws of (intercept, slope) from the guide after a short run, (DRAWS, 2); the exact posterior."""
-    params = tiny.params(blr={"guide": guide_name, "steps": 800, "learning_rate": 0.2, "schedule": "cosine"}).blr
+    params = tiny.settings(blr={"guide": guide_name, "steps": 800, "learning_rate": 0.2, "schedule": "cosine"}).blr
     torch.manual_seed(0)
     model, guide = blr.build(params)
     estimator = Trace_ELBO(num_particles=512, vectorize_particles=True, max_plate_nesting=1)

@@ -24,6 +24,7 @@ def nuts():
     return draws, samples["noise_variance"].double().numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_nuts_svi_and_the_closed_form_agree(nuts):
     """Means within a fifth of an sd, sds within 15%: 300 effective draws know no better."""

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stages.evaluation.predictive import class_probabilities
 from stages.models import bnn, weight_priors
 from stages.models.networks import NETWORKS, Dropout
 from stages.models.weight_guides import PointGuide
+from stages.predictive.classifier import class_probabilities
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,8 +8,7 @@ from pyro.infer import TraceMeanField_ELBO
 from torch import nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from stages.evaluation.predictive import class_probabilities
-from stages.inference import svi
+from stages.inference.loop import svi
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import (
     EnsembleGuide,
@@ -18,6 +17,7 @@ from stages.models.weight_guides import (
     MeanFieldGuide,
     PointGuide,
 )
+from stages.predictive.classifier import class_probabilities
 
 PRIOR = weight_priors.isotropic(1.0)
 SAMPLES = 10_000

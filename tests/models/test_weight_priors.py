@@ -5,6 +5,7 @@ import pytest
 import torch
 from pyro import poutine
 from scipy import stats
+from torch import nn
 
 from stages.models import bnn, weight_priors
 from stages.models.networks import lenet
@@ -13,24 +14,37 @@ from tests import tiny
 SDS = {"convolution_sd": 0.3, "dense_sd": 0.07, "bias_sd": 1.5, "narrow_sd": 0.01, "narrow_share": 0.25}
 
 
+DENSE, CONVOLUTION = nn.Linear(3, 2), nn.Conv2d(1, 1, 3)
+
+
 def prior(family):
     return weight_priors.Params(family=family, **SDS)
 
 
-@pytest.mark.parametrize("sd", [0.07, 0.3])
-def test_log_density_is_that_of_scipy(sd):
+@pytest.mark.parametrize(
+    ("layer", "name", "sd"),
+    [
+        (DENSE, "weight", 0.07),
+        (CONVOLUTION, "weight", 0.3),
+        (DENSE, "bias", 1.5),
+        (CONVOLUTION, "bias", 1.5),
+    ],
+    ids=["dense", "convolution", "dense bias", "convolution bias"],
+)
+def test_log_density_is_that_of_scipy(layer, name, sd):
     w = torch.tensor([[0.0, 0.001, -0.02], [0.1, -0.5, 1.0]])
     wide = stats.norm.pdf(w.numpy(), scale=sd)
     mixture = 0.25 * stats.norm.pdf(w.numpy(), scale=0.01) + 0.75 * wide
     for family, density in (("normal", wide), ("scale_mixture", mixture)):
-        found = weight_priors.distribution(prior(family), sd, w.shape, w).log_prob(w)
+        found = weight_priors.prior(prior(family), layer, name, w.shape, w).log_prob(w)
         assert found.item() == pytest.approx(np.log(density).sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("family", ["normal", "scale_mixture"])
 def test_draws_have_the_moments_of_the_density(family):
     torch.manual_seed(0)
-    draws = weight_priors.distribution(prior(family), 0.3, torch.Size([200_000]), torch.empty(0)).sample()
+    believed = weight_priors.prior(prior(family), CONVOLUTION, "weight", torch.Size([200_000]), torch.empty(0))
+    draws = believed.sample()
     variance = 0.3**2 if family == "normal" else 0.25 * 0.01**2 + 0.75 * 0.3**2
     assert draws.mean().item() == pytest.approx(0, abs=5 * (variance / 200_000) ** 0.5)
     assert draws.var().item() == pytest.approx(variance, rel=0.02)

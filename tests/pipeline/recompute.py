@@ -17,13 +17,7 @@ def flat(tree: dict, prefix: str = "") -> dict[str, float]:
 
 def metrics(name: str, folder: Path) -> dict[str, float]:
     """All metrics of seed 0 in metrics/<name>/, from predictions/."""
-    if name == "referral/bnn":
-        return _referral(_read(folder / "bnn/0"), _read(folder / "ood/bnn/0"))
-    predictions = _read(folder / name / "0")
-    if name.startswith("ood/"):
-        return _ood(predictions, {"ood/bnn": "mnist", "ood/vae": "fashion_mnist"}[name])
-    of_model = {"blr": _blr, "bnn": _bnn, "vae": _vae, "ssvae": _ssvae}
-    return (of_model | {"shift/bnn": _shift, "samples/bnn": _samples})[name](predictions)
+    return KNOWN[name](folder)
 
 
 def _read(folder: Path) -> dict[str, dict]:
@@ -36,11 +30,11 @@ def _blr(predictions: dict) -> dict[str, float]:
     names = ("intercept", "slope")
     means = [abs(draws[n].sum() / draws[n].size - exact["mean"][i]) / sds[i] for i, n in enumerate(names)]
     ratios = [abs(math.sqrt(((draws[n] - draws[n].mean()) ** 2).mean()) / sds[i] - 1) for i, n in enumerate(names)]
-    inside = [0.05 <= c <= 0.95 for c in cases["cdf"]]
+    within = [0.05 <= c <= 0.95 for c in cases["cdf"]]
     rows = {
         "posterior_mean_error": max(means),
         "posterior_sd_error": max(ratios),
-        "coverage_90": sum(inside) / len(inside),
+        "coverage_90": sum(within) / len(within),
         "nll": sum(cases["nll"]) / len(cases["nll"]),
         "rmse": math.sqrt(sum((cases["y"] - cases["mean"]) ** 2) / len(cases["y"])),
     }
@@ -115,17 +109,17 @@ def _ssvae(predictions: dict) -> dict[str, float]:
     }
 
 
-def _ood(scores: dict, inside: str) -> dict[str, float]:
+def _ood(scores: dict, in_distribution: str) -> dict[str, float]:
     rows = {}
-    for name in scores.keys() - {inside}:
-        for score, outside_values in scores[name].items():
-            inside_values = scores[inside][score]
-            pairs = np.sign(outside_values[:, None] - inside_values[None, :])
-            # the largest threshold that flags at least 95% of the outside cases
-            threshold = np.sort(outside_values)[::-1][math.ceil(0.95 * len(outside_values)) - 1]
+    for name in scores.keys() - {in_distribution}:
+        for score, others in scores[name].items():
+            own = scores[in_distribution][score]
+            pairs = np.sign(others[:, None] - own[None, :])
+            # the largest threshold that flags at least 95% of the out-of-distribution cases
+            threshold = np.sort(others)[::-1][math.ceil(0.95 * len(others)) - 1]
             rows[f"{name}.{score}.auroc"] = (pairs.mean() + 1) / 2
-            rows[f"{name}.{score}.aupr"] = _average_precision(inside_values, outside_values)
-            rows[f"{name}.{score}.fpr95"] = (inside_values >= threshold).mean()
+            rows[f"{name}.{score}.aupr"] = _average_precision(own, others)
+            rows[f"{name}.{score}.fpr95"] = (own >= threshold).mean()
     return rows
 
 
@@ -145,35 +139,37 @@ def _samples(predictions: dict) -> dict[str, float]:
     for place, count in enumerate(digits["counts"]):
         whole = _bnn({"cases": {"probabilities": digits["probabilities"][place], "labels": digits["labels"]}})
         of_both = (of["probabilities"][place].astype(float) for of in (digits, others))
-        inside, outside = (_entropy(p / p.sum(axis=1)[:, None]) for p in of_both)
-        area = (np.sign(outside[:, None] - inside[None, :]).mean() + 1) / 2
+        own, other = (_entropy(p / p.sum(axis=1)[:, None]) for p in of_both)
+        area = (np.sign(other[:, None] - own[None, :]).mean() + 1) / 2
         rows |= {f"{count}.nll": whole["nll"], f"{count}.ece": whole["ece"], f"{count}.auroc": area}
     return rows
 
 
 def _referral(predictions: dict, scores: dict) -> dict[str, float]:
-    def doubts_and_errors(cases: dict) -> tuple[np.ndarray, np.ndarray]:
+    def entropies_and_errors(cases: dict) -> tuple[np.ndarray, np.ndarray]:
         p = cases["probabilities"].astype(float)
         return _entropy(p / p.sum(axis=1)[:, None]), p.argmax(axis=1) != cases["labels"]
 
-    doubt, wrong = doubts_and_errors(predictions["validation"])
-    threshold = max((t for t in doubt if wrong[doubt <= t].mean() <= 1e-3), default=-1.0)
+    unsure, wrong = entropies_and_errors(predictions["validation"])
+    threshold = max((t for t in unsure if wrong[unsure <= t].mean() <= 1e-3), default=-1.0)
     rows = {"threshold_nats": threshold}
     for name, cases in (("validation", "validation"), ("mnist", "cases")):
-        doubt, wrong = doubts_and_errors(predictions[cases])
-        rows[f"{name}.referred_percent"] = 100 * (doubt > threshold).mean()
-        rows[f"{name}.error_percent"] = 100 * wrong[doubt <= threshold].sum() / max(1, (doubt <= threshold).sum())
+        unsure, wrong = entropies_and_errors(predictions[cases])
+        rows[f"{name}.referred_percent"] = 100 * (unsure > threshold).mean()
+        rows[f"{name}.error_percent"] = (
+            100 * wrong[unsure <= threshold].sum() / max(1, (unsure <= threshold).sum())
+        )
     for name in scores.keys() - {"mnist"}:
         rows[f"{name}.referred_percent"] = 100 * (scores[name]["entropy"] > threshold).mean()
     return rows
 
 
-def _average_precision(inside: np.ndarray, outside: np.ndarray) -> float:
+def _average_precision(own: np.ndarray, others: np.ndarray) -> float:
     total, recall = 0.0, 0.0
-    for threshold in sorted({*inside, *outside}, reverse=True):
-        hits, alarms = (outside >= threshold).sum(), (inside >= threshold).sum()
-        total += (hits / len(outside) - recall) * hits / (hits + alarms)
-        recall = hits / len(outside)
+    for threshold in sorted({*own, *others}, reverse=True):
+        hits, alarms = (others >= threshold).sum(), (own >= threshold).sum()
+        total += (hits / len(others) - recall) * hits / (hits + alarms)
+        recall = hits / len(others)
     return total
 
 
@@ -190,3 +186,16 @@ def _risks(confidence: np.ndarray, right: np.ndarray) -> list[float]:
 
 def _entropy(p: np.ndarray) -> np.ndarray:
     return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0).sum(axis=1)
+
+
+KNOWN = {
+    "blr": lambda folder: _blr(_read(folder / "blr/0")),
+    "bnn": lambda folder: _bnn(_read(folder / "bnn/0")),
+    "vae": lambda folder: _vae(_read(folder / "vae/0")),
+    "ssvae": lambda folder: _ssvae(_read(folder / "ssvae/0")),
+    "ood/bnn": lambda folder: _ood(_read(folder / "ood/bnn/0"), "mnist"),
+    "ood/vae": lambda folder: _ood(_read(folder / "ood/vae/0"), "fashion_mnist"),
+    "shift/bnn": lambda folder: _shift(_read(folder / "shift/bnn/0")),
+    "samples/bnn": lambda folder: _samples(_read(folder / "samples/bnn/0")),
+    "referral/bnn": lambda folder: _referral(_read(folder / "bnn/0"), _read(folder / "ood/bnn/0")),
+}

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from stages import quick
-from tests.pipeline.conftest import TINY, Clone
+from tests.pipeline.conftest import Clone, tiny_clone
 from tests.tiny import ROOT
+from tools import quick
 
 pytestmark = pytest.mark.pipeline
 
@@ -16,8 +16,7 @@ pytestmark = pytest.mark.pipeline
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory) -> Clone:
     """The linear regression."""
-    clone = Clone(tmp_path_factory.mktemp("reproduced"))
-    quick.copy(clone.folder, TINY)
+    clone = tiny_clone(tmp_path_factory.mktemp("reproduced"))
     shutil.copy(ROOT / "tolerances.yaml", clone.folder)
     clone.run("dvc", "repro", "evaluate_blr@0", "calibrate_blr")
     return clone
@@ -32,7 +31,7 @@ def committed(reproduced, tmp_path) -> Clone:
 
 
 def verify(clone: Clone) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.verify", "--model", "blr"]
+    command = [sys.executable, "-m", "tools.verify", "--model", "blr"]
     return subprocess.run(
         command, cwd=clone.folder, env=quick.environment(), capture_output=True, text=True, timeout=500
     )
@@ -47,7 +46,7 @@ def test_rerun_finds_the_same_numbers(committed):
 
 def test_one_changed_constant_is_found_out(committed):
     """The 90% interval becomes one of 70%."""
-    path = committed.folder / "stages/evaluation/regression.py"
+    path = committed.folder / "stages/evaluation/blr.py"
     assert path.read_text().count("0.05") == 1
     path.write_text(path.read_text().replace("0.05", "0.25"))
     result = verify(committed)

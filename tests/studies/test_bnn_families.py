@@ -12,7 +12,7 @@ import yaml
 
 from stages import artifacts, params
 from studies import run
-from studies.bnn_families import SURROGATES, plot, share, summarize, training_seconds
+from studies.bnn_families import SURROGATES, plot, share, summarize
 
 STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
 
@@ -71,33 +71,31 @@ def test_validation_data_stand_apart_and_alone_choose(tmp_path, monkeypatch):
     assert {*reverse["families"]} == {*reverse["validation"]} == {"a"}
 
 
-@pytest.mark.parametrize(
-    ("record", "seconds"),
-    [
-        ({"seconds": 60.0, "resumed_at_step": 0}, 60.0),
-        ({"seconds": 6.0, "resumed_at_step": 900}, 60.0),
-        ({"seconds": 60.0}, 60.0),  # shared, not trained
-    ],
-)
-def test_training_that_was_resumed_counts_whole(record, seconds, tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps(record))
-    assert training_seconds(tmp_path, 1000) == seconds
-
-
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """settings("map"): the params of that run."""
+    """settings("map"): the settings of that run."""
     for name in ("params.yaml", "studies/bnn_families/study.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(run.ROOT / name, tmp_path / name)
     monkeypatch.setattr(run, "ROOT", tmp_path)
-    return lambda name: params.load(run.prepare("bnn_families", name) / "params.yaml").bnn
+    return lambda name: params.load(run.prepare("bnn_families", name) / "params.yaml")
 
 
 def test_what_is_shared_is_as_it_would_have_been_trained(settings):
     for name, source in share.SOURCE.items():
-        kind = settings(source)
-        assert settings(name).model_copy(update={"inference": kind.inference, "member": kind.member}) == kind
+        kind = settings(source).bnn
+        assert settings(name).bnn.model_copy(update={"inference": kind.inference, "member": kind.member}) == kind
+
+
+def test_runs_differ_from_the_pipeline_in_their_network_the_seeds_and_what_all_change(settings):
+    committed = params.load(run.ROOT / "params.yaml")
+    common = STUDY.get("common", {})
+    for name in STUDY["runs"]:
+        found = settings(name)
+        assert found.seeds == STUDY["seeds"]
+        assert all(getattr(found, key) == value for key, value in common.items() if not isinstance(value, dict))
+        changed = {key for key, value in found if value != getattr(committed, key)}
+        assert changed <= {"bnn", "seeds", *common}
 
 
 def test_every_run_is_made_and_shown(settings):
@@ -108,8 +106,8 @@ def test_every_run_is_made_and_shown(settings):
 
 def test_reversed_runs_are_the_runs_on_the_other_data_set(settings):
     for name in STUDY["reverse"]:
-        same = settings(name.removeprefix("reverse_")).model_copy(update={"dataset": "fashion_mnist"})
-        assert settings(name) == same
+        same = settings(name.removeprefix("reverse_")).bnn.model_copy(update={"dataset": "fashion_mnist"})
+        assert settings(name).bnn == same
 
 
 @pytest.mark.parametrize(

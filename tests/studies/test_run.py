@@ -12,11 +12,16 @@ from studies import run
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text("bnn: {steps: 10, width: 1}\nseeds: [0]\n")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/digits").write_text("seven")
-    (tmp_path / "studies/one").mkdir(parents=True)
-    (tmp_path / "studies/one/study.yaml").write_text("runs: {long: {bnn: {steps: 99}}, plain: {}}\n")
+    (tmp_path / "params.yaml").write_text("bnn: {steps: 10, width: 1}\nseeds: [0]\nthreads: 2\n")
+    for name in ("MNIST", "FashionMNIST"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "digits").write_text(f"seven of {name}")
+    (tmp_path / "data/regression.csv").write_text("x,y")
+    (tmp_path / "data/labels").mkdir()
+    for name, common in (("one", "common: {threads: 1, bnn: {width: 4}}\n"), ("bare", "")):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        runs = "runs: {long: {bnn: {steps: 99}}, narrow: {bnn: {width: 2}}, plain: {}}\n"
+        (tmp_path / "studies" / name / "study.yaml").write_text(f"seeds: [4, 2]\n{common}{runs}")
     monkeypatch.setattr(run, "ROOT", tmp_path)
     return tmp_path
 
@@ -25,10 +30,41 @@ def test_folder_has_the_changed_params_and_the_data(root):
     for _ in range(2):  # the second time over what is there
         folder = run.prepare("one", "long")
     assert folder == root / "studies/one/runs/long"
-    assert yaml.safe_load((folder / "params.yaml").read_text()) == {"bnn": {"steps": 99, "width": 1}, "seeds": [0]}
-    assert (folder / "data/digits").read_text() == "seven"
+    assert yaml.safe_load((folder / "params.yaml").read_text()) == {
+        "bnn": {"steps": 99, "width": 4},
+        "seeds": [4, 2],
+        "threads": 1,
+    }
+    for name in ("MNIST", "FashionMNIST"):
+        assert (folder / "data" / name / "digits").read_text() == f"seven of {name}"
+    assert (folder / "data/regression.csv").read_text() == "x,y"
     assert {path.name for path in folder.iterdir()} == {"params.yaml", "data"}
-    assert yaml.safe_load((root / "params.yaml").read_text())["bnn"]["steps"] == 10
+    before = {"bnn": {"steps": 10, "width": 1}, "seeds": [0], "threads": 2}
+    assert yaml.safe_load((root / "params.yaml").read_text()) == before
+
+
+def test_what_a_run_changes_goes_before_what_all_change(root):
+    params = yaml.safe_load((run.prepare("one", "narrow") / "params.yaml").read_text())
+    assert params == {"bnn": {"steps": 10, "width": 2}, "seeds": [4, 2], "threads": 1}
+
+
+def test_nothing_but_the_seeds_need_be_changed(root):
+    params = yaml.safe_load((run.prepare("bare", "plain") / "params.yaml").read_text())
+    assert params == {"bnn": {"steps": 10, "width": 1}, "seeds": [4, 2], "threads": 2}
+
+
+def test_data_are_links_in_a_folder_of_the_runs_own(root):
+    """A run that drops labels leaves those of the root pipeline alone; links hold wherever the repository is."""
+    data = run.prepare("one", "long") / "data"
+    assert data.is_dir() and not data.is_symlink()
+    assert {path.name for path in data.iterdir()} == {"MNIST", "FashionMNIST", "regression.csv"}
+    for link in data.iterdir():
+        assert link.is_symlink() and not link.readlink().is_absolute()
+    (data / "labels").mkdir()
+    (data / "labels/4.csv").write_text("index,label")
+    assert list((root / "data/labels").iterdir()) == []
+    run.prepare("one", "long")
+    assert (data / "labels/4.csv").read_text() == "index,label"
 
 
 @pytest.mark.parametrize(("study", "name", "said"), [("two", "long", "no study `two`"), ("one", "short", "long")])

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from tests import readme
+from tools import readme
 
 TEXT = readme.README.read_text()
 
 
 @pytest.mark.parametrize("document", readme.DOCUMENTS, ids=lambda path: path.name)
 def test_results_and_flowchart_are_current(document):
-    """After a change of results: `python -m tests.readme`."""
+    """After a change of results: `python -m tools.readme`."""
     text = document.read_text()
     assert readme.updated(text) == text
 
@@ -30,7 +30,7 @@ def test_linked_files_exist(link):
 
 def test_tree_names_existing_files():
     tree = re.search(r"```\n(dvc\.yaml.*?)```", TEXT, flags=re.S)[1]
-    names = [re.match(r"( *)(\S+)", line) for line in tree.splitlines()]
-    for name in names:
-        path = ("stages/" if name[1] else "") + name[2]
-        assert (readme.ROOT / path).exists(), path
+    folders = []  # those above the line, by depth
+    for indent, name in (re.match(r"( *)(\S+)", line).groups() for line in tree.splitlines()):
+        folders[len(indent) // 2 :] = [name]
+        assert readme.ROOT.joinpath(*folders).exists(), name

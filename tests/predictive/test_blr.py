@@ -7,8 +7,10 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-from stages.evaluation import regression
-from stages.evaluation.regression import NormalInverseGamma
+from stages.evaluation.blr import of_cases
+from stages.predictive import blr
+from stages.predictive.blr import NormalInverseGamma
+from tests import tiny
 
 X = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0])
 Y = np.array([0.3, 1.2, 1.1, 2.3, 2.9, 4.1, 4.0, 5.2])
@@ -86,6 +88,14 @@ def test_a_vague_prior_gives_least_squares():
     np.testing.assert_allclose(vague.given(LINE, Y).mean, np.linalg.lstsq(LINE, Y)[0], rtol=1e-6)
 
 
+def test_exact_posterior_is_that_of_a_prior_centred_on_zero():
+    """Its coefficients are independent, with the sd of params.yaml in units of the noise."""
+    params = tiny.settings(blr={"coefficient_sd": 3.0, "noise_shape": 4.0, "noise_rate": 2.5}).blr
+    wanted = NormalInverseGamma(np.zeros(2), 9.0 * np.eye(2), shape=4.0, rate=2.5).given(LINE, Y)
+    for name, value in vars(blr.exact_posterior(params, X, Y)).items():
+        np.testing.assert_allclose(value, vars(wanted)[name], rtol=1e-12)
+
+
 # --- predictive ------------------------------------------------------------------------------------------
 
 
@@ -100,7 +110,7 @@ def draws_from(posterior, number, seed=0):
 def test_predictive_of_exact_draws_is_students_t():
     posterior, draws = PRIOR.given(LINE, Y), draws_from(PRIOR.given(LINE, Y), 20_000)
     x, y = np.array([-2.0, 1.5, 1.5, 6.0]), np.array([0.5, 2.6, 4.0, 5.5])
-    found = regression.predictive_cases(draws, x, y)
+    found = blr.predictive_cases(draws, x, y)
     for i, row in enumerate(np.column_stack([np.ones_like(x), x])):
         scale = math.sqrt(posterior.rate / posterior.shape * (1 + row @ posterior.covariance @ row))
         exact = stats.t(2 * posterior.shape, row @ posterior.mean, scale)
@@ -119,7 +129,7 @@ def test_predictive_of_three_draws_by_hand():
         "slope": np.array([1.0, 1.0, 2.0]),
         "noise": np.array([1.0, 1, 2]),
     }
-    found = regression.predictive_cases(draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
+    found = blr.predictive_cases(draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
     bell = math.exp(-2) / math.sqrt(2 * math.pi), math.exp(-0.5) / (2 * math.sqrt(2 * math.pi))
     below = (1 + math.erf(2 / math.sqrt(2))) / 2, (1 + math.erf(-1 / math.sqrt(2))) / 2
     assert {name: value.tolist() for name, value in found.items()} == {
@@ -133,28 +143,16 @@ def test_predictive_of_three_draws_by_hand():
 
 def test_nll_of_a_point_far_from_all_draws_is_large_but_finite():
     draws = {"intercept": np.array([0.0, 0.1]), "slope": np.array([1.0, 1.0]), "noise": np.array([0.5, 0.4])}
-    found = regression.predictive_cases(draws, np.array([0.0]), np.array([40.0]))
+    found = blr.predictive_cases(draws, np.array([0.0]), np.array([40.0]))
     logs = [-0.5 * ((40 - a) / s) ** 2 - math.log(s * math.sqrt(2 * math.pi)) for a, s in ((0.0, 0.5), (0.1, 0.4))]
     assert found["nll"] == pytest.approx([math.log(2) - logsumexp(logs)])
-
-
-def test_coverage_nll_and_rmse_by_hand():
-    cases = {
-        "cdf": np.array([0.01, 0.04999, 0.05, 0.5, 0.95, 0.95001, 0.99, 0.3]),
-        "nll": np.arange(8.0),
-        "y": np.array([1.0, 2, 3, 4, 5, 6, 7, 8]),
-        "mean": np.array([1.0, 2, 3, 4, 5, 6, 4, 4]),
-    }
-    assert regression.metrics(cases) == pytest.approx(
-        {"coverage_90": 4 / 8, "nll": 3.5, "rmse": math.sqrt(25 / 8)}
-    )
 
 
 def test_coverage_of_the_true_distribution_is_90_percent():
     x = np.zeros(1500)
     draws = {"intercept": np.array([1.0]), "slope": np.array([0.0]), "noise": np.array([2.0])}
     y = np.random.default_rng(0).normal(1.0, 2.0, 1500)
-    found = regression.metrics(regression.predictive_cases(draws, x, y))
+    found = of_cases(blr.predictive_cases(draws, x, y))
     assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 1500)
     assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 1500)
     assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 1500)

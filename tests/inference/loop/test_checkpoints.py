@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -9,11 +10,12 @@ import pytest
 import torch
 
 from stages.command import Failure
-from stages.inference import checkpoints, posterior, svi
-from stages.inference.checkpoints import Checkpoint
-from stages.inference.divergence import DivergedError
+from stages.inference import posterior
+from stages.inference.loop import checkpoints, svi
+from stages.inference.loop.checkpoints import Checkpoint
+from stages.inference.loop.divergence import DivergedError
 from tests import tiny
-from tests.inference.test_svi import toy, training
+from tests.inference.loop.test_svi import toy, training
 
 STEPS = 9
 
@@ -65,6 +67,15 @@ def test_cut_off_runs_end_as_one_that_was_not(problem, name, section, schedule, 
     assert history.equals(same_history)
 
 
+def test_a_failed_training_frees_its_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / ".checkpoints")
+    monkeypatch.setattr(checkpoints, "PATIENCE", 0.3)
+    with pytest.raises(CutOffError), checkpoints.alone("bnn", 3):
+        raise CutOffError
+    with checkpoints.alone("bnn", 3):
+        pass
+
+
 def test_checkpoint_changes_nothing(problem, tmp_path):
     whole, history = fitted(problem, {}, "vae")
     again, same_history = fitted(problem, {}, "vae", Checkpoint(tmp_path, {}, interval=0))
@@ -79,7 +90,8 @@ def test_checkpoint_of_something_else_is_not_found(tmp_path):
         assert Checkpoint(tmp_path, other, 0).load() is None
     same = Checkpoint(tmp_path, {"code": {"x": "1"}, "steps": 1}, 0)
     loaded, facts = same.load()
-    assert torch.equal(loaded["a"], tensors["a"]) and facts == {"step": 7} and same.resumed_at == 7
+    assert torch.equal(loaded["a"], tensors["a"]) and same.resumed_at == 7
+    assert facts.keys() == {"step", "seconds"} and facts["step"] == 7
 
 
 @pytest.mark.parametrize("length", [0, 7, 50, -1])
@@ -89,7 +101,7 @@ def test_damaged_checkpoint_is_no_checkpoint(length, tmp_path, capsys):
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:length])
     assert checkpoint.load() is None
     assert "is damaged" in capsys.readouterr().out
-    assert checkpoint.resumed_at == 0
+    assert checkpoint.resumed_at == 0 and checkpoint.earlier == 0
 
 
 def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
@@ -104,7 +116,7 @@ def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     with pytest.raises(Failure, match="No space left on device"):
         checkpoint.save({"a": torch.zeros(2)}, {"step": 8})
     assert list(tmp_path.iterdir()) == [checkpoint.path]
-    assert checkpoint.load()[1] == {"step": 7}
+    assert checkpoint.load()[1]["step"] == 7
 
 
 def test_due_after_the_interval(tmp_path, monkeypatch):
@@ -118,6 +130,33 @@ def test_due_after_the_interval(tmp_path, monkeypatch):
     assert checkpoint.due()
     checkpoint.save({}, {"step": 1})
     assert not checkpoint.due()
+
+
+def test_seconds_of_all_processes_add_up(tmp_path, monkeypatch):
+    """Those after a process's last write are lost, as its steps are."""
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+
+    def spend(seconds):
+        now[0] += seconds
+
+    first = Checkpoint(tmp_path, {}, interval=0)
+    assert first.load() is None and first.earlier == 0
+    spend(5)
+    first.save({}, {"step": 1})
+    spend(7)
+    first.save({}, {"step": 2})
+    spend(1000)  # cut off
+    second = Checkpoint(tmp_path, {}, interval=0)
+    spend(3)  # before it has looked for what the first has left
+    assert second.load()[1] == {"step": 2, "seconds": 12.0}
+    assert second.earlier == 12
+    spend(4)
+    second.save({}, {"step": 3})
+    second.save({}, {"step": 3})  # once more, at once: nothing counts twice
+    third = Checkpoint(tmp_path, {}, interval=0)
+    assert third.load()[1] == {"step": 3, "seconds": 19.0}
+    assert third.earlier == 19 and third.resumed_at == 3
 
 
 def test_remove_takes_those_of_other_params_along(tmp_path):
@@ -139,7 +178,7 @@ def test_divergence_leaves_the_last_good_checkpoint(bad, tmp_path):
     assert math.isfinite(tensors["model.value"])
 
 
-HOLD = "from stages.inference import checkpoints; lock = checkpoints.alone('bnn', 3)\nwith lock: {}"
+HOLD = "from stages.inference.loop import checkpoints; lock = checkpoints.alone('bnn', 3)\nwith lock: {}"
 
 
 def test_two_trainings_of_one_seed_exclude_each_other(tmp_path, monkeypatch):
@@ -155,14 +194,16 @@ def test_two_trainings_of_one_seed_exclude_each_other(tmp_path, monkeypatch):
     )
     with holder:
         assert holder.stdout.readline() == "held\n"
-        refusal = pytest.raises(Failure, match=rf"^bnn 3 is being trained by process {holder.pid} ")
+        assert (tmp_path / ".checkpoints/bnn/3.pid").read_text() == str(holder.pid)
+        refusal = pytest.raises(Failure, match=rf"^bnn 3 is being trained by process {holder.pid} here: [^\n]*$")
         with refusal, checkpoints.alone("bnn", 3):
             pass
         with checkpoints.alone("bnn", 4) as folder:
             assert folder == tmp_path / ".checkpoints/bnn/4"
         holder.kill()
-    with checkpoints.alone("bnn", 3):  # the kernel has freed it
-        pass
+    for _ in range(2):  # the kernel has freed it, and so does the next one
+        with checkpoints.alone("bnn", 3):
+            assert (tmp_path / ".checkpoints/bnn/3.pid").read_text() == str(os.getpid())
 
 
 def test_facts_are_json(tmp_path):

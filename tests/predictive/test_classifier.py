@@ -7,9 +7,10 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from pyro import poutine
 from pyro.nn import PyroModule
 
-from stages.evaluation.predictive import class_probabilities
+from stages.predictive.classifier import class_probabilities, cumulative, prior_probabilities
 
 PIXELS = torch.tensor([[0, 51, 255], [255, 0, 0], [10, 20, 30], [204, 102, 0], [0, 0, 0]], dtype=torch.uint8)
 NETWORKS = [5 * torch.randn(3, 4, generator=torch.Generator().manual_seed(i)) for i in range(6)]
@@ -92,3 +93,19 @@ def test_a_random_guide_is_averaged_by_its_probabilities():
     found = class_probabilities(Model(), Coin(), PIXELS, samples)["probabilities"].numpy()
     standard_error = np.abs(first - second) * math.sqrt(0.3 * 0.7 / samples)
     assert (np.abs(found - (0.3 * first + 0.7 * second)) < 5 * standard_error + 1e-6).all()
+
+
+def test_each_number_of_samples_averages_the_first_networks():
+    found = cumulative(Model(), Listed(NETWORKS), PIXELS, (1, 2, 5))
+    for p, count in zip(found.numpy(), (1, 2, 5), strict=True):
+        np.testing.assert_allclose(p, np.mean([softmax(w) for w in NETWORKS[:count]], axis=0), atol=1e-6)
+
+
+def test_networks_of_the_prior_are_drawn_for_all_images_together():
+    """Each from the prior's own noise: the weights that the generator gives next."""
+    torch.manual_seed(0)
+    found = prior_probabilities(Model(), PIXELS, networks=3)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        drawn = [poutine.trace(Model()).get_trace(PIXELS / 255).nodes["weight"]["value"] for _ in range(3)]
+    np.testing.assert_allclose(found, [softmax(weight) for weight in drawn], atol=1e-6)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from pyro.nn import PyroModule
 
-from stages.inference import svi
-from stages.inference.divergence import DivergedError, SiteWatch, bad_parameter
-from tests.inference.test_svi import training
+from stages.inference.loop import svi
+from stages.inference.loop.divergence import DivergedError, SiteWatch, bad_parameter
+from tests.inference.loop.test_svi import training
 
 pytestmark = pytest.mark.filterwarnings("ignore:Encountered NaN")
 

@@ -9,10 +9,10 @@ import torch
 from pyro.poutine.messenger import Messenger
 from torch.distributions import Independent, Normal
 
-from stages.inference import gradient, svi
 from stages.inference.local_reparameterization import LocalReparameterization
+from stages.inference.loop import gradient, svi
 from tests import tiny
-from tests.inference.test_svi import training
+from tests.inference.loop.test_svi import training
 
 STEPS = 3
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from stages.evaluation import weights
 from stages.models.weight_guides import MeanFieldGuide
+from stages.predictive import weights
 
 # sites in another order than that of their names
 LOC = {"z": torch.tensor([[4.0, -1.0], [0.5, 0.0]]), "b": torch.tensor([3.0, -6.0])}

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stages.inference import svi
-from stages.inference.capture import WARM_UP, Captured
-from stages.inference.divergence import DivergedError
+from stages.inference.loop import svi
+from stages.inference.loop.capture import WARM_UP, Captured
+from stages.inference.loop.divergence import DivergedError
 from tests import tiny
 from tests.inference import cpu_graphs
-from tests.inference.test_svi import training
+from tests.inference.loop.test_svi import training
 
 STEPS = WARM_UP + 5
 

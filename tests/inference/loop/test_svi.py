@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from pyro.nn import PyroModule
 from torch import nn
 
-from stages.inference import svi
-from stages.inference.divergence import DivergedError
-from stages.inference.state import State, learning_rates
+from stages.inference.loop import svi
+from stages.inference.loop.divergence import DivergedError
+from stages.inference.loop.state import State, learning_rates
 from tests import tiny
 
 SIZE = 4  # data in the toy's training set
@@ -38,7 +38,7 @@ def toy(target=lambda step: torch.tensor(float(step % 3)), validation=lambda: 0.
 
 def training(**changes):
     small = {"steps": 7, "learning_rate": 0.1, "schedule": "constant", "validate_every": 3, "execution": "eager"}
-    return tiny.params().vae.model_copy(update=small | changes)
+    return tiny.settings().vae.model_copy(update=small | changes)
 
 
 def parameters(problem):

@@ -6,7 +6,6 @@ as a VAE's guide is; a guide that is moved and stretched away from it has a KL k
 
 import math
 
-import numpy as np
 import pyro
 import pyro.distributions as dist
 import pytest
@@ -14,7 +13,7 @@ import torch
 from pyro.nn import PyroModule
 from scipy import stats
 
-from stages.evaluation import likelihood
+from stages.predictive import likelihood
 
 NOISE = 0.7
 W = torch.tensor([[1.0, 2.0], [1.0, -2.0], [1.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
@@ -151,12 +150,3 @@ def test_exponentials_of_iwae_are_unbiased(samples):
 def test_images_keep_their_order():
     found = likelihood.bounds(Model(), Guide(**EXACT), X.repeat(50, 1), samples=1)  # 150 images: two batches
     torch.testing.assert_close(found["iwae"], LOG_P.repeat(50))
-
-
-def test_active_units_are_those_whose_mean_varies():
-    variance = np.array([0.0, 0.0099, 0.0101, 1.0])  # of a coin's two sides, an sd on either side of the mean
-    sides = np.where(np.arange(100) % 2, 1.0, -1.0)[:, None]
-    latent_mean = 5.0 + sides * np.sqrt(variance)
-    assert likelihood.active_units(latent_mean) == 2
-    assert likelihood.active_units(latent_mean, threshold=0.5) == 1
-    assert likelihood.active_units(latent_mean[:1]) == 0

@@ -1,0 +1,9 @@
+"""Step 4b for the model of a test."""
+
+TEST_CASES = {"cases"}
+
+
+def metrics(predictions):
+    """Root mean squared error."""
+    cases = predictions["cases"]
+    return {"rmse": float(((cases["y"] - cases["mean"]) ** 2).mean() ** 0.5)}

@@ -1,0 +1,12 @@
+"""The figure of the model of a test."""
+
+from stages.figures.style import elbo_curve
+
+TITLE = "toy"
+PREDICTIONS = {"evaluate": "toy/{seed}"}
+HEADLINES = {"toy.rmse": ("root mean squared error", 2)}
+
+
+def draw(settings, predictions, history, folder):
+    """The history of its training."""
+    elbo_curve(folder, history, "nothing")

@@ -1,0 +1,48 @@
+"""How many networks a prediction needs, by the kind of posterior; which cases are worth a picture."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.datasets import Images
+from stages.predictive import bnn
+from tests import tiny
+
+
+@pytest.mark.parametrize(
+    ("section", "wanted"),
+    [
+        ({"inference": "map"}, 1),
+        ({"inference": "mean_field"}, 20),
+        ({"inference": "mc_dropout", "members": 7}, 20),
+        ({"inference": "laplace", "members": 7}, 20),
+        ({"inference": "ensemble", "member": "map", "members": 7}, 7),
+        ({"inference": "ensemble", "member": "mean_field", "members": 7}, 21),
+        ({"inference": "ensemble", "member": "mc_dropout", "members": 5}, 20),
+        ({"inference": "ensemble", "member": "mc_dropout", "members": 50}, 50),
+    ],
+)
+def test_every_member_has_as_many_draws(section, wanted):
+    settings = tiny.settings(bnn=section)
+    assert settings.evaluate.bnn.posterior_samples == 20
+    assert bnn.draws(settings) == wanted
+
+
+def test_the_cases_of_largest_score_come_first_with_their_pixels():
+    """Of equal scores the first ones; no more than a picture shows."""
+    count = bnn.PICTURED + 10
+    pixels = torch.arange(count, dtype=torch.uint8).unsqueeze(1).expand(-1, 784)
+    images = Images(pixels, torch.arange(count) % 10)
+    score = np.where(np.arange(count) % 2 == 0, 2.0, 1.0)
+    found = bnn.largest(score, {"place": np.arange(count)}, images)
+    wanted = [*range(0, count, 2), *range(1, count, 2)][: bnn.PICTURED]
+    assert found["place"].tolist() == wanted == found["pixels"][:, 0].tolist()
+
+
+def test_network_of_the_prior_is_that_of_params_yaml():
+    """Classes of every image, by each of the networks, and no two alike."""
+    settings = tiny.settings(bnn={"network": "mlp"})
+    found = bnn.predict_from_prior(settings, tiny.images(4).pixels, networks=3)["probabilities"]
+    assert found.shape == (3, 4, 10)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
+    assert len({network.tobytes() for network in found}) == 3
