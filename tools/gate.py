@@ -34,16 +34,18 @@ def main() -> None:
 def stale(*targets: str) -> list[str]:
     """Names of the stages that `dvc repro` would run, missing data aside.
 
-    In a dry run nothing is made: what depends on outputs of a stage that was never run ends it with an error.
+    A stage that would run and whose data are missing ends a dry run with an error that names it.
 
     Raises:
-        Failure: if DVC names none and fails.
+        Failure: if DVC fails and names none.
     """
     words = ["dvc", "repro", "--allow-missing", "--dry", *targets]
     result = subprocess.run(words, cwd=ROOT, env=quick.environment(), capture_output=True, text=True)
-    found = re.findall(r"Running stage '([^']+)'", result.stdout)
+    printed = result.stdout + result.stderr
+    found = re.findall(r"(?:Running stage|failed to reproduce) '([^']+)'", printed)
+    found = list(dict.fromkeys(found))
     if result.returncode and not found:
-        raise command.Failure(f"{' '.join(words)} failed:{os.linesep}{result.stdout}{result.stderr}")
+        raise command.Failure(f"{' '.join(words)} failed:{os.linesep}{printed}")
     return found
 
 

@@ -18,14 +18,14 @@ def dvc(tmp_path, monkeypatch):
         (tmp_path / "studies" / name).mkdir(parents=True)
         (tmp_path / "studies" / name / "dvc.yaml").write_text("stages: {}")
 
-    def ask(stages, returncode=0, answers=None):
+    def ask(stages, returncode=0, failing=None, error="a lock is held"):
         def answer(words, **_):
             command, target = words[:4], "".join(words[4:])
             assert command == ["dvc", "repro", "--allow-missing", "--dry"]
             lines = [f"Running stage {name!r}:\n> python" for name in stages.get(target, [])]
             said = "\n".join(["Stage 'simulate' didn't change, skipping", *lines])
-            status = returncode if answers is None or target in answers else 0
-            return subprocess.CompletedProcess(words, status, said, "a lock is held")
+            fails = returncode and failing in (None, target)
+            return subprocess.CompletedProcess(words, returncode if fails else 0, said, error if fails else "")
 
         monkeypatch.setattr(gate.subprocess, "run", answer)
         gate.main()
@@ -58,7 +58,10 @@ def test_error_of_dvc_is_no_answer(dvc):
         dvc({}, returncode=1)
 
 
-def test_study_that_was_never_run_is_stale_and_no_error(dvc, capsys):
-    """A dry run of DVC ends with an error where a stage needs what no earlier one has made."""
-    dvc({"studies/one/dvc.yaml": ["train@0"]}, returncode=255, answers=("studies/one/dvc.yaml",))
+def test_stage_whose_data_are_missing_is_stale(dvc, capsys):
+    """A dry run of DVC ends with an error where a stage that would run needs what is not there."""
+    error = "ERROR: failed to reproduce 'train@0': [Errno 2] No such file or directory: 'data'"
+    dvc({}, returncode=255, failing="studies/one/dvc.yaml", error=error)
     assert capsys.readouterr().out.startswith("study one is stale: train@0;")
+    with pytest.raises(Failure, match=r"^dvc.lock is not current: train@0"):
+        dvc({}, returncode=255, failing="", error=error)
