@@ -59,3 +59,9 @@ def test_training_declares_what_its_posterior_depends_on(model):
 def test_every_dep_file_exists():
     named = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith(("stages", "req"))}
     assert all(Path(closure.ROOT / dep).exists() for dep in named)
+
+
+def test_lock_has_no_stage_that_is_gone():
+    """DVC leaves the entries of removed stages there."""
+    lock = yaml.safe_load((closure.ROOT / "dvc.lock").read_text())["stages"]
+    assert {name.partition("@")[0] for name in lock} == set(STAGES)
