@@ -9,7 +9,7 @@
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
 
 PYTHON ?= python3
-# an index of CPU-only builds of torch makes an environment of under 2 GB instead of 6: docs/reproducing.md
+# an index of CPU-only builds of torch leaves out the libraries for GPUs: docs/reproducing.md
 TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.installed
