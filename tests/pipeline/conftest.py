@@ -69,7 +69,7 @@ def data(tmp_path_factory) -> None:
 
 def recipe(target: str) -> str:
     """The command that `make <target>` ends with."""
-    words = ["make", "--dry-run", target]
+    words = ["make", "--no-print-directory", "--dry-run", target]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
 
 
