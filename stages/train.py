@@ -2,7 +2,7 @@
 
 Writes posteriors/<model>/<seed>/: weights.safetensors and elbo.csv, the same bytes on every rerun. What the run
 took, and where it ran, goes to .runs/, which DVC does not know. A training that was cut off goes on from its last
-checkpoint.
+checkpoint. With LIVE=1 in the environment, its figures so far are in .live/<model>/<seed>/.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ def main() -> None:
 
     from stages import artifacts, runtime
     from stages.inference import posterior
-    from stages.inference.loop import checkpoints, svi
+    from stages.inference.loop import checkpoints, live, svi
 
     inference = import_module(f"stages.inference.{model}")
     training = getattr(settings, model)
@@ -28,10 +28,10 @@ def main() -> None:
     sections = settings.model_dump(include=set(inference.PARAMS))
     data = [path.format(seed=seed) for path in inference.DATA]
     identity = runtime.identity(device, seed, sections, data)
-    with checkpoints.alone(model, seed) as scratch:
+    with checkpoints.alone(model, seed) as scratch, live.opened(model, seed) as figures:
         checkpoint = checkpoints.Checkpoint(scratch, identity, settings.checkpoint_seconds)
         problem = inference.problem(settings, seed, device)
-        history = svi.fit(problem, training, f"{model} {seed}", checkpoint)
+        history = svi.fit(problem, training, f"{model} {seed}", checkpoint, figures)
         problem.finish()
 
         folder = Path("posteriors") / model / str(seed)

@@ -1,5 +1,6 @@
 """The real dvc.yaml from data to plots: what came out."""
 
+import json
 import math
 
 import numpy as np
@@ -86,3 +87,16 @@ def test_run_record_names_the_code_that_ran(clone):
     record = artifacts.read_json(clone.folder / ".runs/posteriors/vae/0/run.json")
     assert {"stages/models/vae.py", "stages/inference/loop/svi.py"} <= record["code_sha256"].keys()
     assert record["device"] == "cpu" and record["threads"] == 1 and record["seconds"] > 0
+
+
+def test_live_figures_leave_no_trace_in_the_pipeline(clone):
+    clone.attempt("dvc", "repro", "--single-item", "--force", "train_blr@0", LIVE="1").check_returncode()
+    curves = ".live/blr/0/plots/metrics"
+    history = pd.read_csv(clone.folder / "posteriors/blr/0/elbo.csv")
+    drawn = pd.read_table(clone.folder / curves / "elbo.tsv")
+    assert drawn["step"].tolist() == history["step"].tolist() == [20, 40]
+    assert clone.run("git", "status", "--porcelain") == ""
+    assert "up to date" in clone.run("dvc", "status")
+    shown = json.loads(clone.run("dvc", "plots", "show", curves, "-x", "step", "--json"))
+    assert shown.keys() == {"data"}
+    assert {f"{curves}/{name}.tsv" for name in ("elbo", "validation", "learning_rate")} <= shown["data"].keys()
