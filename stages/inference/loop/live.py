@@ -3,7 +3,7 @@
 `LIVE=1 dvc repro` writes the rows of elbo.csv, and the learning rate, as they come, to
 .live/<model>/<seed>/plots/metrics/<figure>.tsv. `dvc plots show .live/<model>/<seed>/plots/metrics -x step` draws
 them at any time; so does DVC's extension for VS Code while dvc.yaml lists that folder among `plots`. The training
-does not change. Git ignores the folder and no stage knows it; .dvcignore must not name it, or DVC would not draw it.
+does not change. Git ignores the folder and no stage knows it; named in .dvcignore, DVC would not draw it.
 """
 
 import os
