@@ -3,6 +3,16 @@
 import numpy as np
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+TITLE = "linear regression"
+RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: what to call them, decimals
+    "blr.posterior_mean_error": ("largest error of a posterior mean, in exact sds", 3),
+    "blr.posterior_sd_error": ("largest relative error of a posterior sd", 3),
+    "blr.coverage_90": ("share of fresh points inside the 90% interval", 3),
+}
+HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
+    "sd_error": "blr.posterior_sd_error",
+    "coverage": "blr.coverage_90",
+}
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

@@ -12,6 +12,25 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+TITLE = "BNN"
+RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: what to call them, decimals
+    "bnn.error_percent": ("error (%)", 2),
+    "bnn.nll": ("negative log likelihood (nats)", 4),
+    "bnn.brier": ("Brier score", 4),
+    "bnn.ece": ("expected calibration error", 4),
+    "bnn.coverage_at_risk_1e3": ("share that could be answered at one error in a thousand, in hindsight", 3),
+    "ood/bnn.*.entropy.auroc": ("AUROC against {other}, entropy", 4),
+    "ood/bnn.*.entropy.fpr95": ("digits flagged where 95% of {other} are, entropy", 3),
+    "ood/bnn.*.mutual_information.auroc": ("AUROC against {other}, mutual information", 4),
+    "ood/bnn.photographs.entropy.auroc": ("AUROC against patches of a photograph, entropy", 4),
+    "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC against inverted digits, entropy", 4),
+}
+HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
+    "error": "bnn.error_percent",
+    "nll": "bnn.nll",
+    "ece": "bnn.ece",
+    "auroc": "ood/bnn.*.entropy.auroc",
+}
 DATA_SETS = (  # stages/ood_data.py
     *("mnist", "fashion_mnist", "gaussian_noise", "uniform_noise"),
     *("inverted_mnist", "sklearn_digits", "photographs"),

@@ -6,6 +6,19 @@ from stages.evaluation import classification
 
 # groups of predictions with an entry per test case: the bootstrap resamples them
 TEST_CASES = {"cases", "drawn"}
+TITLE = "semi-supervised VAE"
+RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: what to call them, decimals
+    "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
+    "ssvae.nll": ("negative log likelihood (nats)", 3),
+    "ssvae.ece": ("expected calibration error", 3),
+    "ssvae.labels_only_error_percent": ("error of its classifier without unlabelled images (%)", 2),
+    "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
+}
+HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
+    "error": "ssvae.error_percent",
+    "labels_only": "ssvae.labels_only_error_percent",
+    "drawn": "ssvae.conditional_accuracy_percent",
+}
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

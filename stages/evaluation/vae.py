@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+TITLE = "VAE"
+RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: what to call them, decimals
+    "vae.iwae": ("−IWAE, {vae[iwae_samples][mean]:.0f} samples (nats per image)", 2),
+    "vae.elbo": ("−ELBO (nats per image)", 2),
+    "vae.active_units": ("active units of the latent space", 0),
+    "ood/vae.*.likelihood.auroc": ("AUROC against {other}, likelihood", 4),
+    "ood/vae.*.input_complexity.auroc": ("the same, corrected for input complexity", 4),
+}
+HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
+    "iwae": "vae.iwae",
+    "elbo": "vae.elbo",
+    "auroc": "ood/vae.*.likelihood.auroc",
+}
 
 ood_scores = ood.likelihood_scores
 

@@ -22,12 +22,6 @@ PREDICTIONS = {
     "evaluate": "blr/{seed}",
     "calibrate": "calibration/blr",
 }  # what is shown, by the command that made it
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "blr.posterior_mean_error": ("largest error of a posterior mean, in exact sds", 3),
-    "blr.posterior_sd_error": ("largest relative error of a posterior sd", 3),
-    "blr.coverage_90": ("share of fresh points inside the 90% interval", 3),
-}
-TITLE = "linear regression"
 
 
 def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:

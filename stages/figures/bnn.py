@@ -18,25 +18,12 @@ from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TITLE = "BNN"
 PREDICTIONS = {  # what is shown, by the command that made it
     "evaluate": "bnn/{seed}",
     "ood": "ood/bnn/{seed}",
     "shift": "shift/bnn/{seed}",
     "samples": "samples/bnn/{seed}",
     "prior": "prior/bnn",
-}
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "bnn.error_percent": ("error (%)", 2),
-    "bnn.nll": ("negative log likelihood (nats)", 4),
-    "bnn.brier": ("Brier score", 4),
-    "bnn.ece": ("expected calibration error", 4),
-    "bnn.coverage_at_risk_1e3": ("share that could be answered at one error in a thousand, in hindsight", 3),
-    "ood/bnn.fashion_mnist.entropy.auroc": ("AUROC, MNIST against Fashion-MNIST, entropy", 4),
-    "ood/bnn.fashion_mnist.entropy.fpr95": ("digits flagged where 95% of Fashion-MNIST are, entropy", 3),
-    "ood/bnn.fashion_mnist.mutual_information.auroc": ("AUROC of the same, mutual information", 4),
-    "ood/bnn.photographs.entropy.auroc": ("AUROC, MNIST against patches of a photograph, entropy", 4),
-    "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC, MNIST against inverted digits, entropy", 4),
 }
 DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
 PICTURES = {

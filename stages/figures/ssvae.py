@@ -14,15 +14,7 @@ from stages.figures.style import elbo_curve, image_grid
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TITLE = "semi-supervised VAE"
 PREDICTIONS = {"evaluate": "ssvae/{seed}"}  # what is shown, by the command that made it
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
-    "ssvae.nll": ("negative log likelihood (nats)", 3),
-    "ssvae.ece": ("expected calibration error", 3),
-    "ssvae.labels_only_error_percent": ("error of its classifier without the unlabelled images (%)", 2),
-    "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
-}
 
 
 def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:

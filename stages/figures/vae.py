@@ -14,15 +14,7 @@ from stages.figures.style import BLUE, ORANGE, elbo_curve, figure, image_grid, r
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TITLE = "VAE"
 PREDICTIONS = {"evaluate": "vae/{seed}", "ood": "ood/vae/{seed}"}  # what is shown, by the command that made it
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "vae.iwae": ("−IWAE, {vae[iwae_samples][mean]:.0f} samples (nats per image)", 2),
-    "vae.elbo": ("−ELBO (nats per image)", 2),
-    "vae.active_units": ("active units of the latent space", 0),
-    "ood/vae.mnist.likelihood.auroc": ("AUROC, Fashion-MNIST against MNIST, likelihood", 4),
-    "ood/vae.mnist.input_complexity.auroc": ("the same, corrected for input complexity", 4),
-}
 LEARNED, OTHER = "fashion_mnist", "mnist"
 
 
