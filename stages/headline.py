@@ -1,7 +1,7 @@
 """The headline metrics: a dozen of the many hundred that the stages measure, for people in a hurry.
 
 Writes metrics/headline.json: {model: {column: mean over the seeds}}, as HEADLINES in stages/evaluation/<model>.py
-has it. It is the one file that dvc.yaml declares as `metrics`, so that the table of `dvc exp show` fits on a screen;
+has it. No other file is declared as `metrics` in dvc.yaml, so that the table of `dvc exp show` fits on a screen;
 `dvc metrics diff --targets metrics/bnn/0.json` reads any other.
 """
 
