@@ -16,8 +16,14 @@ from tests.tiny import ROOT
 pytestmark = pytest.mark.pipeline
 MODELS = params.MODELS
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
-METRICS = [path for stage in STAGES for entry in stage.get("metrics", []) for path in entry]
-OF_A_SEED = [path.removeprefix("metrics/").partition("/${")[0] for path in METRICS if "${item.seed}" in path]
+OUTPUTS = {
+    path for stage in STAGES for entry in stage.get("outs", []) if isinstance(entry, dict) for path in entry
+}
+OF_A_SEED = sorted(
+    path.removeprefix("metrics/").partition("/${")[0]
+    for path in OUTPUTS
+    if path.startswith("metrics/") and "${item.seed}" in path and "intervals" not in path
+)
 
 
 def numbers(tree) -> list[float]:
