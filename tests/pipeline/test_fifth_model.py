@@ -74,7 +74,8 @@ def test_its_deps_were_found(clone):
 def test_readme_tables_show_it(clone):
     no_data = shutil.ignore_patterns("*.yaml", "*.lock", "metrics", "plots", "runs")
     shutil.copytree(ROOT / "studies", clone.folder / "studies", ignore=no_data)  # some tables are of studies
-    code = "from tools import readme; print(readme.headline_table({'toy': {'rmse': {'mean': 1.5, 'ci95_test': 0.25}}}, {}))"
+    summary = {"toy": {"rmse": {"mean": 1.5, "ci95_test": 0.25}}}
+    code = f"from tools import readme; print(readme.headline_table({summary}, {{}}))"
     assert "| toy | root mean squared error | 1.50 ± 0.25 |" in clone.run("python", "-c", code)
 
 
