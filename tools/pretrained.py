@@ -1,7 +1,7 @@
 """Fetch trained weights from a release, to predict without training.
 
 The environment variable PRETRAINED names the release: an http(s):// or file:// address, or a folder. The file
-pretrained.json says what it holds, with SHA-256 hashes; other bytes are refused. The weights go to posteriors/, where
+pretrained.json says what it holds, with SHA-256 hashes; other bytes are refused. Weights go to posteriors/, where
 training would put them. `--write` makes pretrained.json anew from posteriors/, `--pack FOLDER` a release as well.
 """
 
