@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from PIL import Image
 
 from stages import artifacts, params
 from tests.pipeline import recompute
+from tests.pipeline.conftest import Clone, recipe
 from tests.tiny import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -106,3 +108,38 @@ def test_live_figures_leave_no_trace_in_the_pipeline(clone):
     shown = json.loads(clone.run("dvc", "plots", "show", curves, "-x", "step", "--json"))
     assert shown.keys() == {"data"}
     assert {f"{curves}/{name}.tsv" for name in ("elbo", "validation", "learning_rate")} <= shown["data"].keys()
+
+
+@pytest.fixture(scope="module")
+def second(clone, tmp_path_factory) -> Clone:
+    """A clone of what docs/sharing.md has its author do: a folder as remote, everything pushed, a release packed."""
+    folder = tmp_path_factory.mktemp("shared")
+    page = (ROOT / "docs/sharing.md").read_text()
+    lines = page.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert lines[0].startswith("dvc remote add") and lines[-1] == "dvc push"
+    clone.run("python", "-m", "tools.pretrained", "--pack", str(folder / "release"))
+    clone.commit()
+    for line in lines:
+        identity = "git -c user.name=test -c user.email=test@localhost commit"
+        line = line.replace("/path/to/shared/folder", str(folder / "remote")).replace("git commit", identity)
+        clone.run("bash", "-c", line)
+    clone.run("git", "clone", "--quiet", str(clone.folder), str(folder / "second"))
+    return Clone(folder / "second")
+
+
+def test_released_weights_are_the_same_bytes_and_not_in_the_cache(second, clone):
+    release = str(second.folder.parent / "release")
+    second.attempt("python", "-m", "tools.pretrained", PRETRAINED=release).check_returncode()
+    weights = "posteriors/bnn/0/weights.safetensors"
+    assert (second.folder / weights).read_bytes() == (clone.folder / weights).read_bytes()
+    assert re.search(rf"not in cache: +{weights}", second.run("dvc", "status", "train_bnn"))
+    assert second.run("git", "status", "--porcelain") == ""
+
+
+def test_a_second_clone_pulls_and_runs_nothing(second, clone):
+    second.run("bash", "-c", recipe("pull"))
+    for path in (clone.folder / "posteriors").rglob("*.*"):
+        assert (second.folder / path.relative_to(clone.folder)).read_bytes() == path.read_bytes()
+    assert "up to date" in second.run("dvc", "status")
+    assert second.repro() == set()
+    assert second.run("git", "status", "--porcelain") == ""
