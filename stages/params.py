@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
@@ -153,7 +153,8 @@ def _one_line(error: pydantic.ValidationError, schema: type[Section]) -> str:
 
 def _suggestion(location: tuple, section: type[Section]) -> str:
     for part in location[:-1]:
-        section = section.model_fields[part].annotation
+        # in a section such as data_sets.local, the names are the user's
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[part].annotation
     close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1)
     if close:
         return f", did you mean {close[0]}?"

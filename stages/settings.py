@@ -3,6 +3,7 @@
 Each model's section is described by the class `Params` in that model's own file.
 """
 
+import difflib
 from typing import Annotated, Literal, TypeVar
 
 import pydantic
@@ -34,6 +35,51 @@ class DataSize(Section):
     train: Annotated[int, Field(ge=100, le=50_000)]
     validation: Annotated[int, Field(ge=100, le=10_000)]
     test: Annotated[int, Field(ge=100, le=10_000)]
+
+
+ClassNames = Annotated[list[str], Field(min_length=2, max_length=256)]
+DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # names taken: stages/ood_data.py
+
+
+class Downloaded(Section):
+    """A data set that torchvision knows."""
+
+    torchvision: str  # the name of its class, for EMNIST with the split after a slash
+    classes: ClassNames | None = None  # what they are called, in the order of the labels
+
+
+class Local(Section):
+    """A data set on this machine."""
+
+    path: Annotated[str, Field(min_length=1, pattern=r"^[^~'\n]*$")]  # a dep in dvc.yaml: no shell expands it
+    classes: ClassNames | None = None  # what they are called, in the order of the labels
+
+
+class DataSets(Section):
+    """The registry of image data sets, by name."""
+
+    download: dict[DataSetName, Downloaded]
+    local: dict[DataSetName, Local]
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+
+    def all(self) -> dict[str, Downloaded | Local]:
+        """Every data set by its name."""
+        return self.download | self.local
+
+    @pydantic.model_validator(mode="after")
+    def _names_are_free(self) -> "DataSets":
+        if both := sorted(self.download.keys() & self.local.keys()):
+            raise ValueError(f"{both[0]} is in data_sets.download and in data_sets.local: give one another name")
+        for name in self.all():
+            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
+                raise ValueError(
+                    f"data_sets: the name {name} is taken by a data set that is made here: take another"
+                )
+        if "mnist" not in self.download:
+            raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
+        return self
 
 
 class Regression(Section):
@@ -120,6 +166,8 @@ class Evaluate(Section):
 class OutOfDistribution(Section):
     """Images of a kind that a model was not trained on."""
 
+    bnn: str  # one of data_sets, which the network does not learn
+    vae: str  # one of data_sets, which the VAE does not learn
     images: Annotated[int, Field(ge=10, le=10_000)]  # of each data set that is made here
 
 
@@ -157,6 +205,7 @@ class Settings(Section):
     matmul_precision: Literal["float32", "tf32"]
     checkpoint_seconds: Annotated[int, Field(ge=0, le=86_400)]
     images: DataSize
+    data_sets: DataSets
     regression: Regression
     drop_labels: DropLabels
     blr: blr.Params
@@ -170,6 +219,26 @@ class Settings(Section):
     shift: Shift
     samples: Samples
     prior_check: PriorCheck
+
+    @pydantic.model_validator(mode="after")
+    def _data_sets_are_known(self) -> "Settings":
+        known = self.data_sets.all()
+        for model, learned in (("bnn", self.bnn.dataset), ("vae", self.vae.dataset)):
+            other = getattr(self.ood, model)
+            for key, name in ((f"{model}.dataset", learned), (f"ood.{model}", other)):
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+                    raise ValueError(f"{key} = {name}: is not in data_sets, {hint}")
+            if other == learned:
+                raise ValueError(
+                    f"ood.{model} = {other}: is what {model} learns, {model}.dataset: name another one"
+                )
+        names = known[self.bnn.dataset].classes
+        if names and len(names) != self.bnn.classes:
+            named = f"{len(names)} classes are named for {self.bnn.dataset} in data_sets"
+            raise ValueError(f"bnn.classes = {self.bnn.classes}: {named}: make them agree")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _some_labels_are_dropped(self) -> "Settings":
