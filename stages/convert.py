@@ -71,14 +71,14 @@ def _idx_file(path: Path, name: str, key: str) -> Path:
 
 
 def from_folders(
-    path: Path, key: str, classes: list[str] | None, test_share: float, seed: int
+    path: Path, key: str, classes: list[str], test_share: float, seed: int
 ) -> tuple[dict[str, Part], list[str]]:
     """Images from a folder for each class, in an order of chance that is the same on every machine.
 
     Args:
         path: holds the class folders, or train/ and test/ that each hold them.
         key: of params.yaml, for errors.
-        classes: names of the folders in the order of the labels; None: sorted.
+        classes: names of the folders in the order of the labels; none: sorted.
         test_share: of all images, if there is no test/.
         seed: of the order, and so of what is test.
 

@@ -304,9 +304,11 @@ def main() -> None:
         else:
             from stages import torchvision_sets  # NumPy and Pillow, which the other two do not need
 
-            torchvision_sets.fetch(
-                args.dataset, torchvision_sets.known(name), Path(args.root, "images", args.dataset)
-            )
+            try:
+                torchvision_sets.known(name)
+            except ValueError as problem:
+                parser.error(f"--torchvision {name}: {problem}")
+            torchvision_sets.fetch(args.dataset, name, Path(args.root, "images", args.dataset))
     except OSError as problem:  # no room, or no right to write
         raise command.Failure(str(problem)) from None
 

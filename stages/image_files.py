@@ -68,7 +68,7 @@ def fitted(image: Image.Image) -> np.ndarray:
     """Any image as the pipeline wants it, (28, 28) uint8.
 
     Colours become grey, and what is transparent white. The proportions stay: the longer side becomes 28 pixels,
-    and the rest is filled with the median grey of the image's border. An image of 28 x 28 grey bytes stays as it is.
+    and the rest is filled with the median grey of the image's border. Grey bytes of 28 x 28 stay as they are.
     """
     grey = _grey(ImageOps.exif_transpose(image))
     if grey.size == (SIDE, SIDE):

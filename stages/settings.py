@@ -9,8 +9,9 @@ from typing import Annotated, Literal, TypeVar
 import pydantic
 from pydantic import AfterValidator, Field
 
+from stages import torchvision_sets
 from stages.models import blr, bnn, labels_only, ssvae, vae
-from stages.params import Finite, Positive, Section, Seed, Training
+from stages.params import Finite, Positive, Section, Seed, Training, shown
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -37,7 +38,14 @@ class DataSize(Section):
     test: Annotated[int, Field(ge=100, le=10_000)]
 
 
-ClassNames = Annotated[list[str], Field(min_length=2, max_length=256)]
+def _class_names(names: list) -> list[str]:
+    distinct = {name for name in names if isinstance(name, str)}
+    if not 2 <= len(names) == len(distinct) <= 256:
+        raise ValueError("must be 2 to 256 different names, digits in quotes")
+    return names
+
+
+ClassNames = Annotated[list, AfterValidator(_class_names)]
 DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # names taken: stages/ood_data.py
 
@@ -45,15 +53,15 @@ MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # n
 class Downloaded(Section):
     """A data set that torchvision knows."""
 
-    torchvision: str  # the name of its class, for EMNIST with the split after a slash
-    classes: ClassNames | None = None  # what they are called, in the order of the labels
+    torchvision: Annotated[str, AfterValidator(torchvision_sets.known)]  # class; of EMNIST, a slash and the split
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
 
 
 class Local(Section):
     """A data set on this machine."""
 
     path: Annotated[str, Field(min_length=1, pattern=r"^[^~'\n]*$")]  # a dep in dvc.yaml: no shell expands it
-    classes: ClassNames | None = None  # what they are called, in the order of the labels
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
 
 
 class DataSets(Section):
@@ -67,19 +75,6 @@ class DataSets(Section):
     def all(self) -> dict[str, Downloaded | Local]:
         """Every data set by its name."""
         return self.download | self.local
-
-    @pydantic.model_validator(mode="after")
-    def _names_are_free(self) -> "DataSets":
-        if both := sorted(self.download.keys() & self.local.keys()):
-            raise ValueError(f"{both[0]} is in data_sets.download and in data_sets.local: give one another name")
-        for name in self.all():
-            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
-                raise ValueError(
-                    f"data_sets: the name {name} is taken by a data set that is made here: take another"
-                )
-        if "mnist" not in self.download:
-            raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
-        return self
 
 
 class Regression(Section):
@@ -221,6 +216,18 @@ class Settings(Section):
     prior_check: PriorCheck
 
     @pydantic.model_validator(mode="after")
+    def _names_of_data_sets_are_free(self) -> "Settings":
+        if "mnist" not in self.data_sets.download:
+            raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
+        for name in self.data_sets.local:
+            if name in self.data_sets.download:
+                raise ValueError(f"data_sets.local.{name}: data_sets.download has that name too: take another one")
+        for name in self.data_sets.all():
+            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
+                raise ValueError(f"data_sets: {name} is the name of something that is made here: take another one")
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _data_sets_are_known(self) -> "Settings":
         known = self.data_sets.all()
         for model, learned in (("bnn", self.bnn.dataset), ("vae", self.vae.dataset)):
@@ -229,15 +236,13 @@ class Settings(Section):
                 if name not in known:
                     close = difflib.get_close_matches(name, known, n=1)
                     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-                    raise ValueError(f"{key} = {name}: is not in data_sets, {hint}")
+                    raise ValueError(f"{key} = {shown(name)}: is not in data_sets, {hint}")
             if other == learned:
-                raise ValueError(
-                    f"ood.{model} = {other}: is what {model} learns, {model}.dataset: name another one"
-                )
-        names = known[self.bnn.dataset].classes
-        if names and len(names) != self.bnn.classes:
-            named = f"{len(names)} classes are named for {self.bnn.dataset} in data_sets"
-            raise ValueError(f"bnn.classes = {self.bnn.classes}: {named}: make them agree")
+                raise ValueError(f"ood.{model} = {shown(other)}: is what {model}.dataset has: name another one")
+        classes, names = self.bnn.classes, known[self.bnn.dataset].classes
+        if names and len(names) != classes:
+            said = f"data_sets has {len(names)} names of classes for {self.bnn.dataset}"
+            raise ValueError(f"bnn.classes = {classes}: {said}: set it to {len(names)}")
         return self
 
     @pydantic.model_validator(mode="after")

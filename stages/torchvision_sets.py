@@ -22,16 +22,18 @@ def known(name: str) -> str:
     """The name itself.
 
     Raises:
-        Failure: if it is not one of `NAMES`.
+        ValueError: if it is not one of `NAMES`.
     """
     if name in NAMES:
         return name
     close = {other.lower(): other for other in NAMES}
     match = difflib.get_close_matches(name.lower(), close, n=1)
     hint = (
-        f"did you mean {close[match[0]]}?" if match else f"grey sets of images with classes are {', '.join(NAMES)}"
+        f"did you mean {close[match[0]]}?"
+        if match
+        else "allowed are MNIST, FashionMNIST, KMNIST, QMNIST, USPS, EMNIST/<split>"
     )
-    raise Failure(f"torchvision: {name}: unknown here, {hint}")
+    raise ValueError(f"is no grey image data set with classes that torchvision has, {hint}")
 
 
 def fetch(dataset: str, name: str, folder: Path) -> None:
