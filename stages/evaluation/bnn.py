@@ -1,4 +1,4 @@
-"""Step 4b for the Bayesian neural network: accuracy, likelihood and calibration, and how unsure it is of what."""
+"""Step 4b for the Bayesian neural network: accuracy, likelihood, calibration and uncertainty."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stages.evaluation import classification, ood
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
-DATA_SETS = (  # stages/ood_data.py
+TEST_CASES = {"cases"}  # groups with one entry per test case, which the bootstrap resamples
+DATA_SETS = (  # names in stages/ood_data.py
     *("mnist", "fashion_mnist", "gaussian_noise", "uniform_noise"),
     *("inverted_mnist", "sklearn_digits", "photographs"),
 )
@@ -26,10 +26,10 @@ def in_distribution(settings: Settings) -> str:
 
 
 def out_of_distribution(settings: Settings) -> list[str]:
-    """Those that it was not, the other one of the pair MNIST and Fashion-MNIST first."""
+    """All other data sets, starting with the other one of MNIST and Fashion-MNIST."""
     return [name for name in DATA_SETS if name != in_distribution(settings)]
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Accuracy, likelihood and calibration."""
+    """Accuracy, likelihood and calibration metrics."""
     return classification.metrics(predictions["cases"]["probabilities"], predictions["cases"]["labels"])

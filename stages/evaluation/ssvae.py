@@ -1,15 +1,15 @@
-"""Step 4b for the semi-supervised VAE: classification with few labels, and digits drawn on demand."""
+"""Step 4b for the semi-supervised VAE: classification with few labels, and generated digits."""
 
 import numpy as np
 
 from stages.evaluation import classification
 
-# groups of predictions with an entry per test case: the bootstrap resamples them
+# groups with one entry per test case, which the bootstrap resamples
 TEST_CASES = {"cases", "drawn"}
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Classification, likelihood (-ELBO, nats per image, lower is better) and drawing."""
+    """Metrics of classification, likelihood (-ELBO, nats per image, lower is better) and generation."""
     cases, drawn = predictions["cases"], predictions["drawn"]
     ours = classification.metrics(cases["probabilities"], cases["labels"])
     labels_only = cases["labels_only_probabilities"].argmax(axis=1)

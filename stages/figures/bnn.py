@@ -1,4 +1,4 @@
-"""Figures of the Bayesian neural network: is it calibrated, and does it know what it has not seen?"""
+"""Figures of the Bayesian neural network: calibration, and uncertainty on data unlike its training data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 TITLE = "BNN"
-PREDICTIONS = {  # what is shown, by the command that made it
+PREDICTIONS = {  # by the command that wrote them
     "evaluate": "bnn/{seed}",
     "ood": "ood/bnn/{seed}",
     "shift": "shift/bnn/{seed}",
@@ -38,11 +38,11 @@ HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
     "ood/bnn.photographs.entropy.auroc": ("AUROC, MNIST against patches of a photograph, entropy", 4),
     "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC, MNIST against inverted digits, entropy", 4),
 }
-DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
+DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # bnn.dataset is one of them
 PICTURES = {
-    "least_sure": "The held-out images it is least sure of",
-    "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
-    "most_epistemic": "The networks drawn from the posterior disagree (epistemic)",
+    "least_sure": "Held-out images with the highest predictive entropy",
+    "most_aleatoric": "Held-out images with the highest aleatoric uncertainty",
+    "most_epistemic": "Held-out images with the highest epistemic uncertainty",
 }
 
 
@@ -57,7 +57,7 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
     entropy_histogram(folder / "entropy.png", ood, learned, other)
-    roc(folder, ood, learned, other, f"Telling {DATA_SETS[other]} from {DATA_SETS[learned]}")
+    roc(folder, ood, learned, other, f"Detecting {DATA_SETS[other]} against {DATA_SETS[learned]}")
     for name, title in PICTURES.items():
         digits(folder / f"{name}.png", evaluated[name], title)
     shift.draw(folder, predictions["shift"])
@@ -98,7 +98,7 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) 
 
 
 def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) -> None:
-    """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
+    """Confusion matrix; the diagonal is left white, since its counts would drown out all others."""
     predicted = p.argmax(axis=1)
     write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
     counts = confusion_matrix(labels, predicted, labels=range(p.shape[1]))
@@ -108,32 +108,32 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) ->
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, count, ha="center", va="center", fontsize=8)
-        axis.set(title=f"Confusion on {DATA_SETS[data_set]}", xlabel="predicted class", ylabel="true class")
+        axis.set(title=f"Confusion matrix on {DATA_SETS[data_set]}", xlabel="predicted class", ylabel="true class")
         axis.set(xticks=range(10), yticks=range(10))
         axis.spines[:].set_visible(False)
 
 
 def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
-    """Error among the surest cases against the share of cases answered."""
+    """Error rate among the most confident cases against the share of cases answered."""
     risk = selective_risk(p.max(axis=1), p.argmax(axis=1) == labels)
     coverage = np.arange(1, len(risk) + 1) / len(risk)
     few = np.unique(np.linspace(0, len(risk) - 1, 201).astype(int))
     write_csv(folder / "risk_coverage.csv", pd.DataFrame({"coverage": coverage[few], "risk": risk[few]}))
     with figure(folder / "risk_coverage.png") as axis:
         axis.plot(100 * coverage, 100 * risk, color=BLUE)
-        axis.axhline(0.1, color=GREY, ls=":", label="one error in a thousand")
-        start = coverage[np.argmax(risk > risk[-1] / 20)]  # where there is something to see
+        axis.axhline(0.1, color=GREY, ls=":", label="1 error per 1,000")
+        start = coverage[np.argmax(risk > risk[-1] / 20)]  # skip the part where the error rate is nearly zero
         axis.set_xlim(10 * np.floor(10 * start), 100)
         axis.set(
-            title="Leaving the unsure digits to a person",
-            xlabel="digits answered (%)",
-            ylabel="errors among them (%)",
+            title="Referring uncertain images to a person",
+            xlabel="images answered (%)",
+            ylabel="error rate among them (%)",
         )
         axis.legend(fontsize=9)
 
 
 def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None:
-    """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen."""
+    """Predictive entropy on in-distribution and out-of-distribution images."""
     bins = np.linspace(0, np.log(10), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
@@ -144,17 +144,15 @@ def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None
             axis.hist(
                 values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.6, label=label
             )
-        axis.set(
-            title="How unsure the network is", xlabel="predictive entropy (nats)", ylabel="images (%), log scale"
-        )
+        axis.set(title="Predictive entropy", xlabel="predictive entropy (nats)", ylabel="images (%), log scale")
         axis.set(yscale="log")
         axis.legend(fontsize=9)
 
 
 def digits(path: Path, cases: dict, title: str) -> None:
-    """Some held-out digits, with what the network thinks of them."""
+    """Some held-out images with their true class and the two most probable classes."""
     with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
-        axes[0, 0].figure.suptitle(f"{title}: truth → two best guesses")
+        axes[0, 0].figure.suptitle(f"{title}: true class → two most probable")
         for axis, pixels, p, label in zip(
             axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
         ):
