@@ -1,6 +1,6 @@
-"""params.yaml as one typed, validated object: every key of the file, and what its value may be.
+"""params.yaml as one typed, validated object: every key of the file and its allowed values.
 
-Each model's section is described by the class `Params` in that model's own file.
+The section of each model is described by the class `Params` in that model's file.
 """
 
 import difflib
@@ -16,13 +16,13 @@ from stages.params import Finite, Positive, Section, Seed, Training, shown
 
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError("every seed may appear once")
+        raise ValueError("every seed may appear only once")
     return seeds
 
 
 def _ascending(values: list) -> list:
     if sorted(set(values)) != values:
-        raise ValueError("must ascend")
+        raise ValueError("must be in ascending order")
     return values
 
 
@@ -31,7 +31,7 @@ Levels = Annotated[list[Value], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class DataSize(Section):
-    """How many images of each split are used; all of them, except in a quick run."""
+    """Number of images used of each split: all of them, except in a quick run."""
 
     train: Annotated[int, Field(ge=100, le=50_000)]
     validation: Annotated[int, Field(ge=100, le=10_000)]
@@ -130,25 +130,25 @@ class DropLabels(Section):
 
 
 class PosteriorSamples(Section):
-    """For models whose predictive averages over posterior samples."""
+    """For models whose posterior predictive averages over posterior samples."""
 
     posterior_samples: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class EvaluateVAE(Section):
-    """The VAE's likelihood bound."""
+    """The likelihood bound of the VAE."""
 
     iwae_samples: Annotated[int, Field(ge=1, le=100_000)]
 
 
 class EvaluateSSVAE(Section):
-    """The semi-supervised VAE's drawn digits."""
+    """The digits that the semi-supervised VAE generates."""
 
     drawn_per_class: Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Evaluate(Section):
-    """How posteriors are turned into predictions, and these into metrics."""
+    """How predictions and metrics are computed from posteriors."""
 
     split: Literal["validation", "test"]
     bootstrap: Annotated[int, Field(ge=10, le=100_000)]  # resamples of the test cases
@@ -159,29 +159,29 @@ class Evaluate(Section):
 
 
 class OutOfDistribution(Section):
-    """Images of a kind that a model was not trained on."""
+    """Out-of-distribution images."""
 
-    bnn: str  # one of data_sets, which the network does not learn
-    vae: str  # one of data_sets, which the VAE does not learn
-    images: Annotated[int, Field(ge=10, le=10_000)]  # of each data set that is made here
+    bnn: str  # one of data_sets, which the network is not trained on
+    vae: str  # one of data_sets, which the VAE is not trained on
+    images: Annotated[int, Field(ge=10, le=10_000)]  # of each generated data set
 
 
 class PriorCheck(Section):
-    """What networks drawn from the prior say."""
+    """The prior predictive check."""
 
     networks: Annotated[int, Field(ge=2, le=10_000)]
     images: Annotated[int, Field(ge=10, le=10_000)]
 
 
 class Samples(Section):
-    """How good a prediction is by more and more posterior samples."""
+    """The quality of predictions against the number of posterior samples."""
 
     images: Annotated[int, Field(ge=10, le=10_000)]
     counts: Levels[Annotated[int, Field(ge=1, le=10_000)]]
 
 
 class Shift(Section):
-    """Digits that drift away from what was trained on: the levels of each shift."""
+    """Images shifted away from the training data: the levels of each shift."""
 
     images: Annotated[int, Field(ge=10, le=10_000)]
     rotation: Levels[Annotated[float, Field(ge=-360, le=360)]]  # degrees

@@ -1,8 +1,8 @@
 """Train one model by stochastic variational inference, for one seed.
 
-Writes posteriors/<model>/<seed>/: weights.safetensors and elbo.csv, the same bytes on every rerun. What the run
-took, and where it ran, goes to .runs/, which DVC does not know. A training that was cut off goes on from its last
-checkpoint. With LIVE=1 in the environment, its figures so far are in .live/<model>/<seed>/.
+Writes posteriors/<model>/<seed>/: weights.safetensors and elbo.csv, the same bytes on every rerun. A record of the
+run's time, memory and machine goes to .runs/, which DVC does not track. An interrupted run resumes from its last
+checkpoint. With LIVE=1 in the environment, its figures so far are written to .live/<model>/<seed>/.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from stages.params import TRAINED
 
 
 def main() -> None:
-    """Read params and data, run the loop, save the posterior."""
+    """Read params and data, run the SVI loop, and save the posterior."""
     call = command.opened(__doc__, models=TRAINED, seed=True)
     settings, model, seed = call.settings, call.model, call.seed
 

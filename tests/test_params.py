@@ -191,7 +191,7 @@ def test_unknown_key_comes_with_the_nearest_known_one(path, suggestion, message)
 
 
 def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
-    assert message(edited(("images", "qqq"), 5)).endswith("allowed are train, validation, test")
+    assert message(edited(("images", "qqq"), 5)).endswith("allowed keys are train, validation, test")
 
 
 @pytest.mark.parametrize(

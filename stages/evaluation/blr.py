@@ -2,14 +2,14 @@
 
 import numpy as np
 
-TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+TEST_CASES = {"cases"}  # groups with one entry per test case, which the bootstrap resamples
 TITLE = "linear regression"
-RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: what to call them, decimals
+RESULTS = {  # rows of the table of results, by their place in metrics/summary.json: label, decimals
     "blr.posterior_mean_error": ("largest error of a posterior mean, in exact sds", 3),
     "blr.posterior_sd_error": ("largest relative error of a posterior sd", 3),
     "blr.coverage_90": ("share of fresh points inside the 90% interval", 3),
 }
-HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
+HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
     "sd_error": "blr.posterior_sd_error",
     "coverage": "blr.coverage_90",
 }

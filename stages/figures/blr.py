@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREDICTIONS = {
     "evaluate": "blr/{seed}",
     "calibrate": "calibration/blr",
-}  # what is shown, by the command that made it
+}  # by the command that wrote them
 
 
 def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the Bayesian neural network: is it calibrated, and does it know what it has not seen?"""
+"""Figures of the Bayesian neural network: calibration, and uncertainty on data unlike its training data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc, ti
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-PREDICTIONS = {  # what is shown, by the command that made it
+PREDICTIONS = {  # by the command that wrote them
     "evaluate": "bnn/{seed}",
     "ood": "ood/bnn/{seed}",
     "shift": "shift/bnn/{seed}",
@@ -26,9 +26,9 @@ PREDICTIONS = {  # what is shown, by the command that made it
     "prior": "prior/bnn",
 }
 PICTURES = {
-    "least_sure": "The held-out images it is least sure of",
-    "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
-    "most_epistemic": "The networks drawn from the posterior disagree (epistemic)",
+    "least_sure": "Held-out images with the highest predictive entropy",
+    "most_aleatoric": "Held-out images with the highest aleatoric uncertainty",
+    "most_epistemic": "Held-out images with the highest epistemic uncertainty",
 }
 
 
@@ -42,7 +42,7 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
     entropy_histogram(folder / "entropy.png", ood, learned, other, p.shape[1])
-    roc(folder, ood, learned, other, f"Telling {title(other)} from {title(learned)}")
+    roc(folder, ood, learned, other, f"Detecting {title(other)} against {title(learned)}")
     for name, caption in PICTURES.items():
         digits(folder / f"{name}.png", evaluated[name], caption)
     shift.draw(folder, predictions["shift"])
@@ -83,7 +83,7 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) 
 
 
 def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) -> None:
-    """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
+    """Confusion matrix; the diagonal is left white, since its counts would drown out all others."""
     predicted = p.argmax(axis=1)
     write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
     counts = confusion_matrix(labels, predicted, labels=range(p.shape[1]))
@@ -99,20 +99,20 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) ->
 
 
 def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
-    """Error among the surest cases against the share of cases answered."""
+    """Error rate among the most confident cases against the share of cases answered."""
     risk = selective_risk(p.max(axis=1), p.argmax(axis=1) == labels)
     coverage = np.arange(1, len(risk) + 1) / len(risk)
     few = np.unique(np.linspace(0, len(risk) - 1, 201).astype(int))
     write_csv(folder / "risk_coverage.csv", pd.DataFrame({"coverage": coverage[few], "risk": risk[few]}))
     with figure(folder / "risk_coverage.png") as axis:
         axis.plot(100 * coverage, 100 * risk, color=BLUE)
-        axis.axhline(0.1, color=GREY, ls=":", label="one error in a thousand")
-        start = coverage[np.argmax(risk > risk[-1] / 20)]  # where there is something to see
+        axis.axhline(0.1, color=GREY, ls=":", label="1 error per 1,000")
+        start = coverage[np.argmax(risk > risk[-1] / 20)]  # skip the part where the error rate is nearly zero
         axis.set_xlim(10 * np.floor(10 * start), 100)
         axis.set(
-            title="Leaving the unsure digits to a person",
-            xlabel="digits answered (%)",
-            ylabel="errors among them (%)",
+            title="Referring uncertain images to a person",
+            xlabel="images answered (%)",
+            ylabel="error rate among them (%)",
         )
         axis.legend(fontsize=9)
 
@@ -129,9 +129,7 @@ def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes
             axis.hist(
                 values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.6, label=label
             )
-        axis.set(
-            title="How unsure the network is", xlabel="predictive entropy (nats)", ylabel="images (%), log scale"
-        )
+        axis.set(title="Predictive entropy", xlabel="predictive entropy (nats)", ylabel="images (%), log scale")
         axis.set(yscale="log")
         axis.legend(fontsize=9)
 

@@ -24,10 +24,10 @@ DATA = ("data/images/{settings.bnn.dataset}",)  # and the data
 
 
 class MeanELBO(nn.Module):
-    """The mean negative ELBO of networks that are trained side by side, each on batches of its own.
+    """The mean negative ELBO of networks that are trained in parallel, each on its own batches.
 
     Args:
-        members: each network's, nats.
+        members: the negative ELBO of each network, nats.
     """
 
     def __init__(self, members: list[nn.Module]):
@@ -35,7 +35,7 @@ class MeanELBO(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, *batches: tuple) -> Tensor:
-        """One batch for each network -> nats, ()."""
+        """The mean over networks, given one batch for each; nats, ()."""
         losses = [member(*batch) for member, batch in zip(self.members, batches, strict=True)]
         return torch.stack(losses).mean()
 

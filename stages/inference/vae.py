@@ -1,4 +1,4 @@
-"""Step 3 for the VAE: images binarised anew in every batch."""
+"""Step 3 for the VAE: images are binarised at random in every batch."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
 
     def batch(step: int) -> tuple:
-        # while the decoder knows nothing yet, the KL term would switch latent units off for good: it comes in
-        # slowly (Bowman et al. 2016; Sønderby et al. 2016)
+        # before the decoder has learned to use them, the KL term would switch latent units off for good, so its
+        # weight rises slowly (Bowman et al. 2016; Sønderby et al. 2016)
         kl_weight = torch.tensor(min(1.0, (step + 1) / settings.vae.kl_warmup_steps), device=device)
         return datasets.binarise(train.pixels[minibatches(step)]), len(train), kl_weight
 

@@ -123,7 +123,7 @@ def test_nan_does_not_pass(metrics):
 
 
 def test_metric_in_one_of_the_two_alone(metrics):
-    with pytest.raises(Failure, match="bnn/0: ece is in one of the two alone"):
+    with pytest.raises(Failure, match="bnn/0: ece is in only one of the two"):
         list(verify.compare(metrics("committed"), metrics("rerun", ece=0.01), FILES, TOLERANCES))
 
 
