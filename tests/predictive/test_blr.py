@@ -110,7 +110,7 @@ def draws_from(posterior, number, seed=0):
 def test_predictive_of_exact_draws_is_students_t():
     posterior, draws = PRIOR.given(LINE, Y), draws_from(PRIOR.given(LINE, Y), 20_000)
     x, y = np.array([-2.0, 1.5, 1.5, 6.0]), np.array([0.5, 2.6, 4.0, 5.5])
-    found = blr.predictive_cases(draws, x, y)
+    found = blr.predictive_cases(PARAMS, draws, x, y)
     for i, row in enumerate(np.column_stack([np.ones_like(x), x])):
         scale = math.sqrt(posterior.rate / posterior.shape * (1 + row @ posterior.covariance @ row))
         exact = stats.t(2 * posterior.shape, row @ posterior.mean, scale)
@@ -129,7 +129,7 @@ def test_predictive_of_three_draws_by_hand():
         "slope": np.array([1.0, 1.0, 2.0]),
         "noise": np.array([1.0, 1, 2]),
     }
-    found = blr.predictive_cases(draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
+    found = blr.predictive_cases(PARAMS, draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
     bell = math.exp(-2) / math.sqrt(2 * math.pi), math.exp(-0.5) / (2 * math.sqrt(2 * math.pi))
     below = (1 + math.erf(2 / math.sqrt(2))) / 2, (1 + math.erf(-1 / math.sqrt(2))) / 2
     assert {name: value.tolist() for name, value in found.items()} == {
@@ -143,7 +143,7 @@ def test_predictive_of_three_draws_by_hand():
 
 def test_nll_of_a_point_far_from_all_draws_is_large_but_finite():
     draws = {"intercept": np.array([0.0, 0.1]), "slope": np.array([1.0, 1.0]), "noise": np.array([0.5, 0.4])}
-    found = blr.predictive_cases(draws, np.array([0.0]), np.array([40.0]))
+    found = blr.predictive_cases(PARAMS, draws, np.array([0.0]), np.array([40.0]))
     logs = [-0.5 * ((40 - a) / s) ** 2 - math.log(s * math.sqrt(2 * math.pi)) for a, s in ((0.0, 0.5), (0.1, 0.4))]
     assert found["nll"] == pytest.approx([math.log(2) - logsumexp(logs)])
 
@@ -152,7 +152,7 @@ def test_coverage_of_the_true_distribution_is_90_percent():
     x = np.zeros(1500)
     draws = {"intercept": np.array([1.0]), "slope": np.array([0.0]), "noise": np.array([2.0])}
     y = np.random.default_rng(0).normal(1.0, 2.0, 1500)
-    found = of_cases(blr.predictive_cases(draws, x, y))
+    found = of_cases(blr.predictive_cases(PARAMS, draws, x, y))
     assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 1500)
     assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 1500)
     assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 1500)
