@@ -180,7 +180,7 @@ def truth_at(x: np.ndarray, truth: Regression) -> np.ndarray:
 
 
 def criticism(path: Path, predictions: Groups, settings: Settings) -> None:
-    """The second toy set under two models, a row each: the predictive, and the test quantities of replicated data."""
+    """The second toy set under two models, a row each: the predictive, and test quantities."""
     training = predictions["training"]
     x = np.linspace(settings.regression.x_min, settings.regression.x_max, 120)
     columns = 1 + len(TEST_QUANTITIES)
