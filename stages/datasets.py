@@ -96,9 +96,11 @@ def fixed_binarisation(pixels: Tensor) -> Tensor:
     return torch.from_numpy(binary.astype(np.float32)).to(pixels.device)
 
 
-def regression(split: str, device: torch.device, root: str | Path = "data") -> tuple[Tensor, Tensor]:
-    """x and y of one split of the toy regression set, both (n,) float32."""
-    table = pd.read_csv(Path(root) / "regression.csv").query("split == @split")
+def regression(
+    split: str, device: torch.device, root: str | Path = "data", name: str = "regression"
+) -> tuple[Tensor, Tensor]:
+    """x and y of one split of a toy set, `regression` or `criticism`, both (n,) float32."""
+    table = pd.read_csv(Path(root) / f"{name}.csv").query("split == @split")
     x, y = torch.tensor(table[["x", "y"]].to_numpy(), dtype=torch.float32, device=device).unbind(1)
     return x.contiguous(), y.contiguous()
 

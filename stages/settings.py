@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from stages import torchvision_sets
 from stages.models import blr, bnn, labels_only, ssvae, vae
-from stages.params import Finite, Positive, Section, Seed, Training, shown
+from stages.params import Finite, Positive, Probability, Section, Seed, Training, shown
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -78,13 +78,16 @@ class DataSets(Section):
 
 
 class Regression(Section):
-    """The toy regression set: y = intercept + slope x + Normal(0, noise)."""
+    """The toy regression set: y = intercept + slope x + curvature (x - middle)^2 + noise."""
 
     n: Annotated[int, Field(ge=3, le=100_000)]
     n_holdout: Annotated[int, Field(ge=2, le=100_000)]
     intercept: Finite
     slope: Finite
-    noise: Positive
+    curvature: Finite
+    noise: Positive  # sd
+    outliers: Probability  # share of the points whose noise is outlier_scale times as large
+    outlier_scale: Positive
     x_min: Finite
     x_max: Finite
     seed: Seed
@@ -115,6 +118,22 @@ class Calibration(Training):
         return bins
 
 
+class Specification(Section):
+    """What the linear regression takes the data for."""
+
+    mean: Literal["line", "quadratic"]
+    noise: Literal["normal", "student_t"]
+
+
+class Criticism(Section):
+    """A second toy set, which the model explains after it was rewritten."""
+
+    curvature: Finite
+    outliers: Probability
+    before: Specification
+    after: Specification
+
+
 class DropLabels(Section):
     """Which labels the semi-supervised model may see."""
 
@@ -135,6 +154,12 @@ class PosteriorSamples(Section):
     posterior_samples: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+class EvaluateBLR(PosteriorSamples):
+    """The linear regression's predictive, and its posterior predictive checks."""
+
+    replicates: Annotated[int, Field(ge=10, le=100_000)]  # data sets drawn from the posterior predictive
+
+
 class EvaluateVAE(Section):
     """The likelihood bound of the VAE."""
 
@@ -152,7 +177,7 @@ class Evaluate(Section):
 
     split: Literal["validation", "test"]
     bootstrap: Annotated[int, Field(ge=10, le=100_000)]  # resamples of the test cases
-    blr: PosteriorSamples
+    blr: EvaluateBLR
     bnn: PosteriorSamples
     vae: EvaluateVAE
     ssvae: EvaluateSSVAE
@@ -208,6 +233,7 @@ class Settings(Section):
     vae: vae.Params
     ssvae: ssvae.Params
     labels_only: labels_only.Params
+    criticism: Criticism
     calibration: Calibration
     evaluate: Evaluate
     ood: OutOfDistribution
