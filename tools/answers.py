@@ -1,4 +1,4 @@
-"""What the networks of a posterior say of pictures: votes, a class with its interval, the entropy in its two parts."""
+"""What the networks of a posterior say of a picture: votes, a class and its interval, the parts of the entropy."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def class_names(data_set: str) -> tuple[str, ...]:
 def votes(settings: Settings, trained: bnn.Trained, pixels: np.ndarray, seed: int) -> np.ndarray:
     """Class probabilities of one image by each drawn network, (networks, classes) float64.
 
-    The generator starts anew, and so does the turn of an ensemble's members: every image is shown to the same networks,
-    whatever else was asked before.
+    The generator starts anew, and so does the turn of an ensemble's members: every image is shown to the same
+    networks, whatever else was asked before.
 
     Args:
         settings: `bnn` and `evaluate.bnn` say how many networks to draw.

@@ -1,7 +1,8 @@
 """Draw images from the decoder of a variational autoencoder, as one PNG in rows of ten.
 
-vae draws clothes: z from the prior, decoded to the probability of each pixel. ssvae draws digits: a style z from the
-prior and a label, the one asked for, or 0 to 9 in turn. No data set is needed. The same seed draws the same images.
+vae draws clothes: z from the prior, decoded to the probability of each pixel. ssvae draws digits: a style z from
+the prior and a label, the one asked for, or 0 to 9 in turn. No data set is needed. The same seed draws the same
+images.
 """
 
 import argparse

@@ -1,20 +1,20 @@
-"""Turn any picture into the 28 x 28 bytes that a network was trained on, by steps like those that made its data set.
+"""Turn any picture into the 28 x 28 bytes that a network was trained on, by steps like those that made its data.
 
-MNIST (http://yann.lecun.com/exdb/mnist): the ink is scaled into a box of 20 x 20, its aspect kept, and placed so that
-its centre of mass is the centre of 28 x 28. Fashion-MNIST (Xiao et al. 2017): the article is trimmed, its longer side
-scaled to 28, and centred by its box; dark articles are bright and light ones dim, since the pictures were negated.
+MNIST (http://yann.lecun.com/exdb/mnist): the ink is scaled into a box of 20 x 20, its aspect kept, and placed with
+its centre of mass in the centre of 28 x 28. Fashion-MNIST (Xiao et al. 2017): the article is trimmed, its longer
+side scaled to 28, and centred by its box; dark articles are bright, since the pictures were negated.
 
 What those data sets did not need and a photograph does:
 
 1. Grey levels in [0, 1], upright, transparent parts filled.
 2. The ground: a quadratic surface, fitted robustly, for light that falls off slowly.
-3. Polarity: the ink is on the side of the ground where the third moment is. Light ink on dark is negated first, so that
-   both polarities take the same way from here on.
+3. Polarity: ink is on that side of the ground where the third moment is. Light ink on dark is negated first, so
+   that both polarities take the same way from here on.
 4. Ink: the share of the ground's light that is missing, 1 - grey / ground.
-5. For digits: shadows that are wider than any stroke are removed by a morphological closing; noise by a threshold;
-   specks, and what touches the edges of the picture, by their connected components.
+5. For digits: shadows that are wider than any stroke are removed by a morphological opening of what is missing;
+   noise by a threshold; specks, and what touches the edges of the picture, by their connected components.
 
-A picture without clear ink is used as a whole.
+A picture without clear ink is used as a whole. One of 28 x 28 on plain black or white is taken as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from stages.command import Failure
 SIDE, BOX = 28, 20  # pixels
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 LOOKED_AT = 400  # pixels of the longer side that suffice to find a digit; averaging over the rest removes noise
-FITTED = 64  # pixels of each side on which the ground is fitted
+FITTED = 40  # pixels of each side on which the ground is fitted
 STROKE = 0.5  # share of the shorter side: what is wider than that is a shadow, no stroke
 FAINT = 0.1  # least share of light that ink takes away
 EDGE = 0.2  # share of full ink at which the ink's box begins
@@ -66,7 +66,7 @@ def saving(path: Path) -> Iterator[Path]:
 
 
 def files(paths: list[Path]) -> list[Path]:
-    """The images that `paths` name: files as they are, and of each folder its images by name, not those in its folders.
+    """The images that `paths` name: files as they are, and of each folder the images in it, sorted by name.
 
     Raises:
         Failure: if one is not there, or is a folder without images.
@@ -111,12 +111,11 @@ def read(path: Path) -> np.ndarray:
 
 
 def grey(image: Image.Image) -> np.ndarray:
-    """Grey levels of an image of any mode and size, (rows, columns) float64 in [0, 1], at most LOOKED_AT of each."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 1.0 if image.mode == "F" and values.max() <= 1 else 255.0 if values.max() <= 255 else 65535.0
-        values = np.nan_to_num(values / max(top, values.max()) if top == 65535.0 else values / top)
-        image = Image.fromarray(np.clip(values, 0, 1).astype(np.float32))
+    """Grey levels of an image of any mode and size: (rows, columns) in [0, 1], at most LOOKED_AT of each."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        top = next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
+        image = Image.fromarray(np.clip(values / top, 0, 1).astype(np.float32))
     elif image.has_transparency_data:
         image = _opaque(image.convert("RGBA"))
     else:
@@ -149,8 +148,11 @@ def prepared(levels: np.ndarray, data_set: str) -> Prepared:
     original = Image.fromarray(_bytes(levels))
     if (as_it_is := _ready(levels)) is not None:
         return Prepared(original, as_it_is, clear=True)
-    dark = levels if is_dark_on_light(levels) else 1 - levels
-    missing = np.clip(1 - dark / np.maximum(ground(dark), FAINT), 0, 1)
+    surface = ground(levels)
+    dark = levels
+    if not is_dark_on_light(levels, surface):
+        dark, surface = 1 - levels, 1 - surface
+    missing = np.clip(1 - dark / np.maximum(surface, FAINT), 0, 1)
     pixels = article(missing) if data_set == "fashion_mnist" else digit(missing)
     if pixels is None:
         return Prepared(original, _bytes(_letterbox(1 - dark)), clear=False)
@@ -169,10 +171,9 @@ def _ready(levels: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def is_dark_on_light(levels: np.ndarray) -> bool:
-    """Whether the ink is darker than its ground: on which side of it the third moment is."""
-    residual = levels - ground(levels)
-    return float((residual**3).sum()) <= 0
+def is_dark_on_light(levels: np.ndarray, surface: np.ndarray) -> bool:
+    """Whether the ink is darker than its ground `surface`: on which side of it the third moment is."""
+    return float(((levels - surface) ** 3).sum()) <= 0
 
 
 def ground(levels: np.ndarray) -> np.ndarray:
@@ -190,8 +191,8 @@ def ground(levels: np.ndarray) -> np.ndarray:
     weights *= np.abs(values - np.median(values[weights > 0])) < 0.25
     coefficients = np.zeros(6)
     for _ in range(20):
-        root = np.sqrt(weights)
-        coefficients = np.linalg.lstsq(root[:, None] * design, root * values, rcond=None)[0]
+        weighted = design.T * weights
+        coefficients = np.linalg.pinv(weighted @ design, hermitian=True) @ (weighted @ values)
         residual = values - design @ coefficients
         spread = max(1.4826 * np.median(np.abs(residual[weights > 0])), 0.02)
         weights = np.clip(1 - (residual / (4.685 * spread)) ** 2, 0, None) ** 2
@@ -219,30 +220,27 @@ def digit(missing: np.ndarray) -> np.ndarray | None:
     ink = (around - shadow)[width:-width, width:-width]
     ink = ndimage.gaussian_filter(ink, max(missing.shape) / LOOKED_AT * 0.7)
     noise = np.median(ink) + 4 * 1.4826 * np.median(np.abs(ink - np.median(ink)))
-    above = ink[ink > max(noise, FAINT)]
-    if not len(above):
+    candidates = ink[ink > max(noise, FAINT)]
+    if not len(candidates):
         return None
-    full = (
-        np.percentile(above[above > otsu(above) if len(above) > 1 else above > 0], 75)
-        if len(above) > 9
-        else above.max()
-    )
+    full = np.percentile(candidates[candidates >= otsu(candidates)], 75)
     mask = _pieces(ink > max(noise, full / 2))
     if not mask.any() or full - noise < FAINT:
         return None
     reach = max(1, round(max(np.ptp(np.argwhere(mask), axis=0) + 1) / BOX))  # a pixel of the box: soft edges
     near = ndimage.binary_dilation(mask, iterations=reach)
     shade = np.clip((ink - noise) / (full - noise), 0, 1) * near
-    return _centred_by_mass(_scaled(_trimmed(shade, EDGE), BOX))
+    scaled = _scaled(_trimmed(shade, EDGE), BOX)
+    return _centred_by_mass(scaled / scaled.max())  # thin strokes have become grey
 
 
 def article(missing: np.ndarray) -> np.ndarray | None:
     """An article of clothing as in Fashion-MNIST, (28, 28) in [0, 1]; None if none stands out."""
     noise = np.median(missing) + 4 * 1.4826 * np.median(np.abs(missing - np.median(missing)))
-    threshold = max(min(noise, 0.25), FAINT / 2)
-    mask = _pieces(
-        ndimage.binary_opening(missing > threshold) if max(missing.shape) > 2 * SIDE else missing > threshold
-    )
+    mask = missing > np.clip(noise, FAINT / 2, 0.25)
+    if max(missing.shape) > 2 * SIDE:
+        mask = ndimage.binary_opening(mask)
+    mask = _pieces(mask)
     if not mask.any():
         return None
     rows, columns = (slice(where.min(), where.max() + 1) for where in np.nonzero(mask))
@@ -253,13 +251,15 @@ def article(missing: np.ndarray) -> np.ndarray | None:
 
 def otsu(values: np.ndarray) -> float:
     """The threshold that parts values with the largest variance between the two sides (Otsu 1979)."""
+    if np.ptp(values) < 1e-6:
+        return float(values.min())
     counts, edges = np.histogram(values, bins=256)
     middles = (edges[:-1] + edges[1:]) / 2
     below, above = np.cumsum(counts), counts.sum() - np.cumsum(counts)
     total = np.cumsum(counts * middles)
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (total / below - (total[-1] - total) / above) ** 2
-    return float(middles[np.nanargmax(between)]) if len(values) else 0.0
+    return float(middles[np.nanargmax(between)])
 
 
 def _pieces(mask: np.ndarray) -> np.ndarray:

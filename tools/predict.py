@@ -3,8 +3,8 @@
 An image may have any size, format and mode, dark on light or light on dark; a folder stands for the images in it.
 For each one: the class, its probability with the interval of the central 90% of the networks drawn from the
 posterior, and the entropy in nats with its two parts: aleatoric (the image is ambiguous to every network) and
-epistemic (the networks disagree). Above the threshold that was chosen on validation data, or without clear ink, the
-answer is "cannot tell: ask a person". No data set is needed.
+epistemic (the networks disagree). Above the threshold that was chosen on validation data, or without clear ink,
+the answer is "cannot tell: ask a person". No data set is needed.
 """
 
 import argparse
