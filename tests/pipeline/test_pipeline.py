@@ -112,7 +112,7 @@ def test_live_figures_leave_no_trace_in_the_pipeline(clone):
 
 @pytest.fixture(scope="module")
 def second(clone, tmp_path_factory) -> Clone:
-    """A clone of what docs/sharing.md has its author do: a folder as remote, everything pushed, a release packed."""
+    """A clone of what was shared as docs/sharing.md says: a folder as remote, everything pushed, a release."""
     folder = tmp_path_factory.mktemp("shared")
     page = (ROOT / "docs/sharing.md").read_text()
     lines = page.partition("```sh\n")[2].partition("```")[0].splitlines()
