@@ -1,8 +1,8 @@
-# Thin: each target is the plain command you would type, after the one-time set-up.
-#   make repro   everything, from data to plots          make quick     the same on a slice, in .quick/, 3 minutes
-#   make test    lint and tests                          make test-slow tests that take minutes each
-#   make gate    is the committed dvc.lock current?      make closure   deps of all stages from their imports
-#   make verify  everything again in a clean copy, and every metric held against the committed one
+# Each target runs the plain command, after the one-time set-up.
+#   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 3 minutes
+#   make test    lint and tests                          make test-slow tests that each take minutes
+#   make gate    is the committed dvc.lock current?      make closure   update the deps of all stages from imports
+#   make verify  rerun everything in a clean copy and compare every metric with the committed one
 #   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/
 #   make bench   how fast, beside other libraries and hand-written code
 #   make costs   what the runs made here took, into benchmarks/costs.json
@@ -10,7 +10,7 @@
 #   make pretrained PRETRAINED=ADDRESS   the network's weights alone, from a release: docs/sharing.md
 
 PYTHON ?= python3
-# an index of CPU-only builds of torch leaves out the libraries for GPUs: docs/reproducing.md
+# an index of CPU-only builds of torch, to avoid installing GPU libraries: docs/reproducing.md
 TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.installed
@@ -20,7 +20,7 @@ PRETRAINED ?=
 export PRETRAINED
 STUDY ?= bnn_families
 TARGETS ?= studies/$(STUDY)/dvc.yaml
-# stage commands say `python`: the environment's comes first on PATH, many machines have no other
+# stage commands call `python`: put the environment's first on PATH; many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
@@ -44,11 +44,11 @@ quick: setup
 verify: setup
 	python -m tools.verify
 
-# --allow-missing: runs that are finished need not be in the cache
+# --allow-missing: finished runs need not be in the cache
 study: setup
 	dvc repro --allow-missing $(TARGETS)
 
-# --allow-missing: studies that were never run have nothing to bring back
+# --allow-missing: studies that were never run have nothing to check out
 checkout: setup
 	dvc checkout --allow-missing
 
@@ -67,7 +67,7 @@ bench: setup
 costs: setup
 	python -m tools.costs
 
-# two processes: most of a test of the pipeline is one core starting Python
+# two processes: pipeline tests spend most of their time starting Python on one core
 test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
@@ -88,7 +88,7 @@ gate: setup
 closure: setup
 	python -m tools.closure --write
 
-# after an edit of requirements.in: compile the exact pins anew
+# after editing requirements.in: recompile the exact pins
 pins:
 	uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header \
 		--output-file requirements.txt requirements.in

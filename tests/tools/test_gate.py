@@ -46,8 +46,8 @@ def test_stale_stages_are_named(dvc):
 def test_stale_studies_are_told_and_pass(dvc, capsys):
     dvc({"studies/one/dvc.yaml": ["train"], "studies/two/dvc.yaml": ["train@0", "share@0", "table"]})
     one, two, last = capsys.readouterr().out.splitlines()
-    assert one == "study one is stale: train; `make study STUDY=one` brings it up to date"
-    assert two == "study two is stale: train@0 and 2 more stages; `make study STUDY=two` brings it up to date"
+    assert one == "study one is stale: train; run `make study STUDY=one` to update it"
+    assert two == "study two is stale: train@0 and 2 more stages; run `make study STUDY=two` to update it"
     assert last == "dvc.lock is current"
 
 
