@@ -1,4 +1,5 @@
 # Each target runs the plain command, after the one-time set-up.
+#   make help    this list
 #   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 3 minutes
 #   make test    lint and tests                          make test-slow tests that each take minutes
 #   make gate    is the committed dvc.lock current?      make closure   update the deps of all stages from imports
@@ -23,8 +24,11 @@ TARGETS ?= studies/$(STUDY)/dvc.yaml
 # stage commands call `python`: put the environment's first on PATH; many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
+.PHONY: help setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
+
+help:
+	@sed -n 's/^#   //p' Makefile
 
 setup: $(READY)
 
