@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 INTERVAL = 0.9  # central share of the drawn networks
 PLOTTED = 100  # images in a plot, at most
 ASK = "cannot tell: ask a person"
-CLOTHES = (
-    *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
-    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
-)
 HEADER = (
     "image",
     "class",
@@ -85,9 +81,10 @@ class Answer:
         return not self.picture.clear or self.entropy > self.threshold
 
 
-def class_names(data_set: str) -> tuple[str, ...]:
-    """What the ten classes are called."""
-    return CLOTHES if data_set == "fashion_mnist" else tuple("0123456789")
+def class_names(settings: Settings) -> tuple[str, ...]:
+    """The names of the network's classes in params.yaml, or their numbers."""
+    names = settings.data_sets.all()[settings.bnn.dataset].classes
+    return tuple(names or map(str, range(settings.bnn.classes)))
 
 
 def votes(settings: Settings, trained: bnn.Trained, pixels: np.ndarray, seed: int) -> np.ndarray:

@@ -23,13 +23,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
+from stages import image_files
 from stages.artifacts import NotWrittenError, replacing
 from stages.command import Failure
+
+if TYPE_CHECKING:
+    from stages.settings import Downloaded, Local
+
+Kind = Literal["digit", "article", "whole"]
 
 SIDE, BOX = 28, 20  # pixels
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -138,14 +145,23 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(alpha * light + (1 - alpha) * behind).astype(np.uint8))
 
 
-def prepared(levels: np.ndarray, data_set: str) -> Prepared:
-    """What a network that was trained on `data_set` is shown of a picture.
+def kind_of(data_set: Downloaded | Local) -> Kind:
+    """How pictures are prepared for a network that was trained on this entry of `data_sets` in params.yaml."""
+    if not hasattr(data_set, "torchvision"):
+        return "whole"
+    return "article" if data_set.torchvision == "FashionMNIST" else "digit"
+
+
+def prepared(levels: np.ndarray, kind: Kind) -> Prepared:
+    """What a network is shown of a picture.
 
     Args:
         levels: grey levels in [0, 1], (rows, columns).
-        data_set: `fashion_mnist`, or one of digits.
+        kind: `digit`, `article`, or `whole`, the way of stages/convert.py with a folder of images.
     """
     original = Image.fromarray(_bytes(levels))
+    if kind == "whole":
+        return Prepared(original, image_files.fitted(original), clear=True)
     if (as_it_is := _ready(levels)) is not None:
         return Prepared(original, as_it_is, clear=True)
     surface = ground(levels)
@@ -153,7 +169,7 @@ def prepared(levels: np.ndarray, data_set: str) -> Prepared:
     if not is_dark_on_light(levels, surface):
         dark, surface = 1 - levels, 1 - surface
     missing = np.clip(1 - dark / np.maximum(surface, FAINT), 0, 1)
-    pixels = article(missing) if data_set == "fashion_mnist" else digit(missing)
+    pixels = article(missing) if kind == "article" else digit(missing)
     if pixels is None:
         return Prepared(original, _bytes(_letterbox(1 - dark)), clear=False)
     return Prepared(original, _bytes(pixels), clear=True)

@@ -53,10 +53,11 @@ def main() -> None:
         raise Failure(f"{weights} is missing: `make pretrained` or `make pull` fetch it, `dvc repro` trains it")
     trained = bnn.trained(settings, seed, runtime.prepare(settings, seed))
 
-    names, found, unreadable = answers.class_names(settings.bnn.dataset), [], []
+    kind = pictures.kind_of(settings.data_sets.all()[settings.bnn.dataset])
+    names, found, unreadable = answers.class_names(settings), [], []
     for path in paths:
         try:
-            picture = pictures.prepared(pictures.read(path), settings.bnn.dataset)
+            picture = pictures.prepared(pictures.read(path), kind)
         except pictures.UnreadableError as error:
             print(error, file=sys.stderr)
             unreadable.append({"file": str(path), "problem": str(error)})

@@ -16,9 +16,9 @@ def seven(size=280, ink=0, paper=255, width=None):
     return image
 
 
-def shown(image, data_set="mnist"):
+def shown(image, kind="digit"):
     """What a network is shown of a Pillow image, (28, 28) int."""
-    made = pictures.prepared(pictures.grey(image), data_set)
+    made = pictures.prepared(pictures.grey(image), kind)
     assert made.clear
     assert made.pixels.dtype == np.uint8
     assert made.pixels.shape == (28, 28)
@@ -73,7 +73,7 @@ def test_polarity_is_found_on_uneven_ground(paper):
     """Light that falls off to a half across the picture."""
     light = paper * np.linspace(1, 0.5, 280) * np.linspace(1, 0.9, 280)[:, None]
     ink = 1 - np.asarray(seven()) / 255
-    dark = pictures.prepared(light * (1 - 0.8 * ink), "mnist").pixels.astype(int)
+    dark = pictures.prepared(light * (1 - 0.8 * ink), "digit").pixels.astype(int)
     assert near(dark, shown(seven()))
 
 
@@ -194,14 +194,14 @@ def test_a_digit_that_fills_its_picture_is_found():
 @pytest.mark.parametrize("level", [0, 100, 255])
 @pytest.mark.parametrize("size", [1, 28, 300])
 def test_blank_picture_has_no_clear_ink(level, size):
-    made = pictures.prepared(pictures.grey(Image.new("L", (size, size), level)), "mnist")
+    made = pictures.prepared(pictures.grey(Image.new("L", (size, size), level)), "digit")
     assert not made.clear
     assert made.pixels.shape == (28, 28)
 
 
 def test_faint_noise_is_no_ink():
     noise = 0.8 + np.random.default_rng(0).normal(0, 0.01, (200, 300))
-    assert not pictures.prepared(noise, "mnist").clear
+    assert not pictures.prepared(noise, "digit").clear
 
 
 def shirt(paper=255):
@@ -215,7 +215,7 @@ def shirt(paper=255):
 
 def test_article_of_clothing_fills_28_pixels_and_keeps_its_greys():
     """400 by 200: 28 by 14, in the middle; the negative of its grey levels, and no centre of mass."""
-    found = shown(shirt(), "fashion_mnist")
+    found = shown(shirt(), "article")
     rows, columns = np.nonzero(found)
     assert (columns.min(), columns.max()) == (0, 27)
     assert (rows.min(), rows.max()) == (7, 20)
@@ -225,7 +225,7 @@ def test_article_of_clothing_fills_28_pixels_and_keeps_its_greys():
 
 def test_article_on_black_is_that_on_white():
     light = Image.fromarray(255 - np.asarray(shirt()))
-    assert (shown(light, "fashion_mnist") == shown(shirt(), "fashion_mnist")).all()
+    assert (shown(light, "article") == shown(shirt(), "article")).all()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from stages.models import bnn
+from stages import image_files
+from stages.settings import Local
+from tests import tiny
 from tests.tiny import ROOT
 from tests.tools import untrained
 from tools import answers, pictures, predict
@@ -41,7 +43,7 @@ def draw(path, digit="7", size=200):
 
 def seen(path):
     """What the network is shown of it, (1, 784) in [0, 1]."""
-    pixels = pictures.prepared(pictures.read(path), "mnist").pixels
+    pixels = pictures.prepared(pictures.read(path), "digit").pixels
     return torch.from_numpy(pixels.reshape(1, 784).copy()).float() / 255
 
 
@@ -189,7 +191,7 @@ def test_blank_page_is_for_a_person_however_sure_the_network(tmp_path, command):
 
 
 def test_clothes_have_their_names(tmp_path, command):
-    untrained.write(tmp_path, "bnn", bnn=MAP | {"dataset": "fashion_mnist"})
+    untrained.write(tmp_path, "bnn", bnn=MAP | {"dataset": "fashion_mnist"}, ood={"bnn": "mnist"})
     untrained.write_threshold(tmp_path, 2.4)
     found, _ = asked(command, draw(tmp_path / "seven.png"))
     assert found["data_set"] == "fashion_mnist"
@@ -322,6 +324,19 @@ def test_posterior_of_another_network_is_one_line(tmp_path, command):
     assert "run `dvc repro`" in error
 
 
-def test_names_are_as_many_as_the_classes():
-    settings = bnn.Params.model_fields["dataset"].annotation.__args__
-    assert {len(answers.class_names(data_set)) for data_set in settings} == {10}
+def test_names_come_from_the_registry_of_data_sets():
+    committed = tiny.settings()
+    assert answers.class_names(committed) == tuple("0123456789")
+    clothes = answers.class_names(tiny.settings(bnn={"dataset": "fashion_mnist"}))
+    assert len(clothes) == committed.bnn.classes and clothes[9] == "ankle boot"
+
+
+def test_pictures_are_prepared_as_the_data_set_was():
+    registered = tiny.settings().data_sets.all()
+    assert pictures.kind_of(registered["mnist"]) == "digit"
+    assert pictures.kind_of(registered["fashion_mnist"]) == "article"
+    local = Local(path="somewhere")
+    assert pictures.kind_of(local) == "whole"
+    levels = np.tile(np.linspace(0, 1, 56), (56, 1))
+    converted = image_files.fitted(Image.fromarray(np.rint(255 * levels).astype(np.uint8)))
+    np.testing.assert_array_equal(pictures.prepared(levels, "whole").pixels, converted)
