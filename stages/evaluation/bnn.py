@@ -26,7 +26,7 @@ RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: wh
     "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC against inverted digits, entropy", 4),
 }
 HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
-    "error": "bnn.error_percent",
+    "error_percent": "bnn.error_percent",
     "nll": "bnn.nll",
     "ece": "bnn.ece",
     "auroc": "ood/bnn.*.entropy.auroc",

@@ -15,7 +15,7 @@ RESULTS = {  # metrics worth a table, by their place in metrics/summary.json: wh
     "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
 }
 HEADLINES = {  # the few that `dvc exp show` shows, by the name of their column
-    "error": "ssvae.error_percent",
+    "error_percent": "ssvae.error_percent",
     "labels_only": "ssvae.labels_only_error_percent",
     "drawn": "ssvae.conditional_accuracy_percent",
 }
