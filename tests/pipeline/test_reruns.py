@@ -1,6 +1,6 @@
-"""What runs again after a change of the real dvc.yaml's params, and what DVC says of it.
+"""Which stages of the real dvc.yaml run again after a change of params, and what DVC reports.
 
-The tests change the shared clone in turn: their order matters.
+The tests change the shared clone one after the other, so their order matters.
 """
 
 import json
@@ -16,13 +16,13 @@ PLOTS = {f"plot_{model}" for model in MODELS}
 
 
 def test_a_changed_value_reruns_its_model_and_a_new_seed_its_own_stages(clone):
-    """In one run: of the first seed nothing but the changed model, of the second all that has a seed."""
+    """In one run: for the first seed only the changed model, for the second all stages that have a seed."""
     names = clone.run("dvc", "stage", "list", "--name-only").split()
     seeded = {name for name in names if name.endswith("@0")}
     clone.change(bnn={"steps": 10}, seeds=[0, 1])
     changed = {name for name in seeded if name.endswith("_bnn@0")}
     new = {name.replace("@0", "@1") for name in seeded}
-    assert clone.repro() == changed | new | PLOTS | {"summarize"}  # figures ask which seed is the first
+    assert clone.repro() == changed | new | PLOTS | {"summarize"}  # figures depend on which seed is the first
 
 
 def test_summary_has_mean_and_intervals_of_both_seeds(clone):

@@ -8,5 +8,5 @@ HEADLINES = {"toy.rmse": ("root mean squared error", 2)}
 
 
 def draw(settings, predictions, history, folder):
-    """The history of its training."""
+    """Draw the training history."""
     elbo_curve(folder, history, "nothing")
