@@ -1,6 +1,6 @@
-"""The GitHub workflows hold to GitHub's schema, to zizmor's security audit and to what this project asks.
+"""The GitHub workflows satisfy GitHub's schema, zizmor's security audit and the rules of this project.
 
-Every check is also shown to fail, on a copy of a workflow with one fault planted.
+Each check is also tested on a copy of a workflow with a planted fault, where it must fail.
 """
 
 import re
@@ -32,7 +32,7 @@ def security_check(path):
 
 
 def missing(text):
-    """What this project asks of every workflow and does not find in this one."""
+    """Rules of this project that this workflow breaks."""
     workflow = YAML(typ="safe").load(text)
     jobs = workflow["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
@@ -63,7 +63,7 @@ def labelled(label, head):
 
 
 def fork_guard_faults(text):
-    """The events for which the reproduce job would run and must not, or the other way round."""
+    """The events for which the reproduce job would run but must not, or the reverse."""
     condition = YAML(typ="safe").load(text)["jobs"]["reproduce"].get("if", "1 == 1")
     expected = [
         ("started by hand", {"event_name": "workflow_dispatch", "repository": "owner/project"}, True),
@@ -86,7 +86,7 @@ def edited(name, old, new):
 
 @pytest.fixture
 def planted(tmp_path):
-    """A copy of a workflow in a folder of its own, with every `old` replaced by `new`."""
+    """A copy of a workflow in a separate folder, with every `old` replaced by `new`."""
 
     def plant(name, old, new):
         copy = tmp_path / ".github" / "workflows" / name

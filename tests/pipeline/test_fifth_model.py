@@ -1,4 +1,4 @@
-"""A fifth model takes its own files, three stages, a line in the registry and its params: nothing else."""
+"""A fifth model needs only its own files, three stages, a line in the registry and its params."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ def clone(tmp_path_factory) -> Clone:
 
 
 def add(path: Path, place: str, text: str) -> None:
-    """Put `text` in the one place where the pattern matches."""
+    """Replace the only match of the pattern by `text`."""
     changed, count = re.subn(place, text.replace("\\", r"\\"), path.read_text())
     assert count == 1, f"{path.name}: {place!r} stands there {count} times"
     path.write_text(changed)
@@ -73,7 +73,7 @@ def test_its_deps_were_found(clone):
 
 def test_readme_tables_show_it(clone):
     no_data = shutil.ignore_patterns("*.yaml", "*.lock", "metrics", "plots", "runs")
-    shutil.copytree(ROOT / "studies", clone.folder / "studies", ignore=no_data)  # some tables are of studies
+    shutil.copytree(ROOT / "studies", clone.folder / "studies", ignore=no_data)  # some tables belong to studies
     summary = {"toy": {"rmse": {"mean": 1.5, "ci95_test": 0.25}}}
     code = f"from tools import readme; print(readme.headline_table({summary}, {{}}))"
     assert "| toy | root mean squared error | 1.50 ± 0.25 |" in clone.run("python", "-c", code)
