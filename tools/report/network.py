@@ -22,7 +22,7 @@ from tools.report.sources import Run, rounded
 
 THRESHOLDS = 160  # positions of the slider besides the chosen one
 SHOWN = 6  # foreign images of a kind: handed to a person, or answered
-CANDIDATES = 60  # looked at again to find them
+CANDIDATES = 24  # looked at again to find them
 DEGREES = range(0, 360, 5)  # positions of the slider that turns an image
 PER_ROW = 12  # of these in a row of the picture that holds them all
 FALSE_POSITIVE_RATES = np.concatenate([[0.0], np.geomspace(1e-4, 1, 81)])  # at which ROC curves are drawn
@@ -214,9 +214,7 @@ def _cards(
     for place, (p, nats) in enumerate(zip(said["probabilities"], said["entropy"], strict=True)):
         if (nats <= threshold) == (group == "answered"):
             label, best = labels[place], int(p.argmax())
-            truth = called.classes[label].lower() if label >= 0 and called.classes else called.one
-            if label >= 0 and not called.classes:
-                truth = f"{called.one}, {label}"
+            truth = f"{called.one}, {words.class_name(called, label)}" if label >= 0 else called.one
             cards.append(
                 {
                     "picture": pictures.one(images.pixels[places[place]].numpy()),
@@ -256,12 +254,12 @@ def turned(run: Run, drawn: Drawn) -> dict[str, Any]:
                 "mutual_information": rounded(said["mutual_information"], 4),
             }
         )
-    classes = [words.class_name(drawn.classes, label) for label in range(datasets.CLASSES)]
+    classes = range(len(found[0]["probabilities"][0]))
     changes = [max(image["entropy"]) - image["entropy"][0] for image in found]
     return {
         "degrees": list(DEGREES),
         "per_row": PER_ROW,
-        "classes": classes,
+        "classes": [words.class_name(drawn.classes, label) for label in classes],
         "start": int(np.argmax(changes)),
         "images": found,
     }

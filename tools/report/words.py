@@ -17,19 +17,22 @@ class DataSet:
     classes: tuple[str, ...] = ()  # what each class is called; empty: by their numbers
 
 
+INVERTED = "inverted_"  # before the name of a data set: its images with black for white
 DATA_SETS = {
     "mnist": DataSet("MNIST", "a digit", "digits"),
-    "fashion_mnist": DataSet("Fashion-MNIST", "a garment", "clothes", tuple(FashionMNIST.classes)),
+    "fashion_mnist": DataSet("Fashion-MNIST", "a garment", "clothes", tuple(name.lower() for name in FashionMNIST.classes)),
     "photographs": DataSet("Patches of a photograph", "a patch", "patches"),
     "gaussian_noise": DataSet("Gaussian noise", "noise", "noise images"),
     "uniform_noise": DataSet("Uniform noise", "noise", "noise images"),
-    "inverted_mnist": DataSet("Inverted digits", "an inverted digit", "inverted digits"),
     "sklearn_digits": DataSet("scikit-learn’s digits, enlarged", "a digit", "digits"),
 }
 
 
 def data_set(name: str) -> DataSet:
     """How to speak of a data set; of one that is not listed by its name in params.yaml."""
+    if name.startswith(INVERTED):
+        of = data_set(name.removeprefix(INVERTED))
+        return DataSet(f"Inverted {of.many}", "an inverted image", f"inverted {of.many}")
     return DATA_SETS.get(name) or DataSet(name.replace("_", " "), "an image", "images")
 
 
