@@ -1,8 +1,8 @@
 """Have `dvc plots show` and `dvc plots diff` write pages that open offline.
 
-DVC's own page loads Vega from the network. This writes a template with Vega in it, .dvc/plots/offline.html, and names
-it in .dvc/config.local. Git ignores both: Vega is not part of this repository, and where a config names a template
-that is not there, DVC fails.
+DVC's own page loads Vega from the network. This writes a template with Vega in it, .dvc/plots/offline.html, and
+names it in .dvc/config.local. Git ignores both: Vega is not part of this repository, and DVC fails where a config
+names a template that is not there.
 """
 
 import argparse

@@ -14,8 +14,9 @@ def galleries(run: Run) -> dict[str, Any]:
     """Pictures of both autoencoders, as data: URIs.
 
     Returns:
-        samples: a grid. pairs: a held-out image and its reconstruction each. walks: rows from one image to another.
-        styles: a grid with a class in each row. analogies: a held-out digit and its style in every class, each.
+        samples: a grid. pairs: a held-out image and its reconstruction each. walks: rows from one image to
+        another. styles: a grid with a class in each row. analogies: a held-out digit and its style in every class,
+        each.
     """
     vae, ssvae = run.predictions("vae")["pictures"], run.predictions("ssvae")["pictures"]
     samples = vae["samples"]

@@ -43,7 +43,9 @@ def entropies(rows: list[dict], threshold: float, top: float) -> Spec:
     """Histograms of the predictive entropy, from 0 to `top`; a line that the threshold moves."""
     sets = list(dict.fromkeys(row["set"] for row in rows))
     return _spec(
-        "Histograms of the predictive entropy on a logarithmic scale, " + " and ".join(sets) + ", with the threshold",
+        "Histograms of the predictive entropy on a logarithmic scale, "
+        + " and ".join(sets)
+        + ", with the threshold",
         260,
         params=[{"name": "threshold", "value": threshold}],
         data={"values": rows},
@@ -106,7 +108,7 @@ def risk_coverage(row: dict, thresholds: list[float], chosen: int, many: str) ->
         {"field": "wrong", "title": "errors among them (%)", "format": ".3f"},
     ]
     return _spec(
-        f"Errors among the answered {many} against the share that is answered, with the current threshold as a point",
+        f"Errors among the answered {many} against the share that is answered; the current threshold is a point",
         260,
         params=[{"name": "at", "value": chosen}],
         data={"values": rows},
@@ -156,7 +158,11 @@ def reliability(sets: dict[str, list[dict]]) -> Spec:
                         "encoding": {"y": _axis("low", "accuracy", scale=unit), "y2": {"field": "high"}},
                     },
                     {
-                        "mark": {"type": "line", "color": BLUE, "point": {"color": BLUE, "size": 45, "filled": True}},
+                        "mark": {
+                            "type": "line",
+                            "color": BLUE,
+                            "point": {"color": BLUE, "size": 45, "filled": True},
+                        },
                         "encoding": {"y": _axis("accuracy", "accuracy", scale=unit)},
                     },
                 ],
@@ -177,7 +183,9 @@ def counts(sets: dict[str, list[dict]]) -> Spec:
         transform=[{"filter": "datum.set == set"}],
         mark={"type": "bar", "color": BLUE, "opacity": 0.45, "clip": True},
         encoding={
-            "x": _axis("from", "confidence", bin={"binned": True}, scale={"domain": [0, 1]}, axis={"tickCount": 6}),
+            "x": _axis(
+                "from", "confidence", bin={"binned": True}, scale={"domain": [0, 1]}, axis={"tickCount": 6}
+            ),
             "x2": {"field": "to"},
             "y": _axis(
                 "cases",
@@ -275,7 +283,7 @@ def around(turned: dict, threshold: float) -> Spec:
     x = _axis("angle", "degrees, counter-clockwise", scale={"domain": [0, 355], "nice": False})
     x["axis"] = {"values": [0, 90, 180, 270]}
     return _spec(
-        "Predictive entropy in its two parts against the angle, with the threshold of referral and the current angle",
+        "Predictive entropy in its two parts against the angle, with the threshold and the current angle",
         200,
         params=[{"name": "image", "value": 0}, {"name": "angle", "value": 0}],
         data={"values": rows},
@@ -321,7 +329,13 @@ def history(rows: list[dict], field: str, title: str, colour: str, low: float | 
         f"{title} against the gradient step",
         220,
         data={"values": rows},
-        mark={"type": "line", "color": colour, "strokeWidth": 2, "clip": True, "point": {"color": colour, "size": 22}},
+        mark={
+            "type": "line",
+            "color": colour,
+            "strokeWidth": 2,
+            "clip": True,
+            "point": {"color": colour, "size": 22},
+        },
         encoding={
             "x": _axis("step", "gradient step", axis={"tickCount": 5, "format": "~s"}),
             "y": _axis(field, title, scale=scale),

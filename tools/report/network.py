@@ -26,7 +26,11 @@ CANDIDATES = 24  # looked at again to find them
 DEGREES = range(0, 360, 5)  # positions of the slider that turns an image
 PER_ROW = 12  # of these in a row of the picture that holds them all
 FALSE_POSITIVE_RATES = np.concatenate([[0.0], np.geomspace(1e-4, 1, 81)])  # at which ROC curves are drawn
-SCORES = {"entropy": "entropy", "mutual_information": "mutual information", "max_probability": "1 − max probability"}
+SCORES = {
+    "entropy": "entropy",
+    "mutual_information": "mutual information",
+    "max_probability": "1 − max probability",
+}
 
 
 def names(run: Run) -> dict[str, words.DataSet]:
@@ -40,9 +44,9 @@ def decisions(run: Run) -> dict[str, Any]:
     """What comes of each threshold on the predictive entropy, as stages/refer.py measures it.
 
     Returns:
-        thresholds: ascending, nats; `top` is the largest entropy there is. chosen: the place of the one that was chosen on validation data. rows: for the
-        held-out images and each foreign data set, `referred` and, where known, `wrong` (percent) and `answered`
-        and `errors` (counts) at each threshold.
+        thresholds: ascending, nats; `top` is the largest entropy there is. chosen: the place of the one that was
+        chosen on validation data. rows: for the held-out images and each foreign data set, `referred` and, where
+        known, `wrong` (percent) and `answered` and `errors` (counts) at each threshold. entropies: histograms.
     """
     cases = run.predictions("bnn")["cases"]
     if run.settings.evaluate.split == "validation":  # the other half chose the threshold
@@ -233,8 +237,9 @@ def turned(run: Run, drawn: Drawn) -> dict[str, Any]:
     """The first held-out image of each class, turned all around, and what the network says of it.
 
     Returns:
-        degrees: of each position. start: the image whose entropy changes most. images: label, picture (a grid of the turned images, `per_row` in a row),
-        thumbnail, probabilities (positions, classes), entropy and mutual_information (positions,).
+        degrees: of each position. start: the image whose entropy rises most. images: label, picture (a grid of
+        the turned images, `per_row` in a row), thumbnail, probabilities (positions, classes), entropy and
+        mutual_information (positions,).
     """
     learned = evaluation.in_distribution(run.settings)
     held_out = datasets.load(learned, run.settings.evaluate.split, run.settings.images)

@@ -10,7 +10,13 @@ from stages.params import MODELS
 from tools.report.headline import headlines
 from tools.report.sources import Run, git
 
-NAMES = {"python": "Python", "torch": "PyTorch", "pyro-ppl": "Pyro", "numpy": "NumPy", "safetensors": "safetensors"}
+NAMES = {
+    "python": "Python",
+    "torch": "PyTorch",
+    "pyro-ppl": "Pyro",
+    "numpy": "NumPy",
+    "safetensors": "safetensors",
+}
 
 
 def section(run: Run) -> dict[str, Any]:

@@ -20,7 +20,9 @@ class DataSet:
 INVERTED = "inverted_"  # before the name of a data set: its images with black for white
 DATA_SETS = {
     "mnist": DataSet("MNIST", "a digit", "digits"),
-    "fashion_mnist": DataSet("Fashion-MNIST", "a garment", "clothes", tuple(name.lower() for name in FashionMNIST.classes)),
+    "fashion_mnist": DataSet(
+        "Fashion-MNIST", "a garment", "clothes", tuple(name.lower() for name in FashionMNIST.classes)
+    ),
     "photographs": DataSet("Patches of a photograph", "a patch", "patches"),
     "gaussian_noise": DataSet("Gaussian noise", "noise", "noise images"),
     "uniform_noise": DataSet("Uniform noise", "noise", "noise images"),
@@ -68,8 +70,8 @@ FIGURES = {
     ),
     "blr/sbc": Figure(
         "Can the posterior be trusted? Ranks of the truth among posterior draws",
-        "Six rank histograms, a row for each guide. With the full covariance they are flat; with mean field those of "
-        "intercept and slope are high at both ends.",
+        "Six rank histograms, a row for each guide. With the full covariance they are flat; with mean field those "
+        "of intercept and slope are high at both ends.",
     ),
     "blr/criticism": Figure(
         "Posterior predictive checks, before and after the model is rewritten",
@@ -86,8 +88,8 @@ FIGURES = {
     ),
     "bnn/reliability": Figure(
         "Reliability on {learned}",
-        "Accuracy against confidence in bins, with 95% intervals, beside the diagonal; the number of cases in each "
-        "bin below.",
+        "Accuracy against confidence in bins, with 95% intervals, beside the diagonal; below, the number of cases "
+        "in each bin.",
     ),
     "bnn/risk_coverage": Figure(
         "Leaving the unsure {images} to a person",
@@ -95,7 +97,7 @@ FIGURES = {
     ),
     "bnn/roc": Figure(
         "Telling {other} from {learned}",
-        "ROC curves of entropy, mutual information and maximum probability, with a logarithmic false positive rate.",
+        "ROC curves of entropy, mutual information and maximum probability, on a logarithmic scale.",
     ),
     "bnn/confusion": Figure(
         "Which classes are confused",
@@ -116,13 +118,13 @@ FIGURES = {
     "bnn/shift": Figure(
         "{images} that turn, blur, drown in noise or disappear",
         "Four panels: error, entropy and calibration error against the strength of rotation, blur, noise and "
-        "occlusion. Error and entropy grow together, except under rotation, where the entropy falls again while the "
-        "error stays high.",
+        "occlusion. Error and entropy grow together, except under rotation, where the entropy falls again while "
+        "the error stays high.",
     ),
     "bnn/samples": Figure(
         "How many posterior samples are enough?",
-        "Negative log likelihood falls steeply over the first ten posterior samples and then levels off; the AUROC "
-        "hardly changes.",
+        "Negative log likelihood falls steeply over the first ten posterior samples and then levels off; the "
+        "AUROC hardly changes.",
     ),
     "bnn/prior": Figure(
         "Before any data: networks drawn from the prior",
@@ -162,7 +164,7 @@ FIGURES = {
     ),
     "ssvae/elbo": Figure(
         "Training of the semi-supervised VAE",
-        "The training objective rises with a bend where the weight of its KL term falls; the validation error falls.",
+        "The training objective rises, with a bend where the weight of its KL term falls. The error falls.",
     ),
 }
 
