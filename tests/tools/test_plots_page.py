@@ -1,8 +1,10 @@
 """DVC's pages of plots load nothing once their template is there, and work as ever while it is not."""
 
+import base64
 import re
 import subprocess
 
+import numpy as np
 import pytest
 
 from tests.browser import quiet_page
@@ -20,10 +22,6 @@ PLOTS = """plots:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """A repository with a curve in two versions and a picture."""
-    import base64
-
-    import numpy as np
-
     folder = tmp_path_factory.mktemp("repository")
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
     run(folder, "dvc", "init", "--quiet")
@@ -63,6 +61,7 @@ def offline(repository):
     return repository
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["show", "diff"])
 def test_pages_load_nothing_from_elsewhere(offline, command):
     _, html = shown(offline, command)
@@ -72,8 +71,18 @@ def test_pages_load_nothing_from_elsewhere(offline, command):
     assert "{plot_divs}" not in html
 
 
+@pytest.mark.slow
 def test_other_settings_stay(offline):
     assert run(offline, "dvc", "config", "--local", "core.autostage").strip() == "true"
+
+
+def test_the_template_loads_nothing():
+    """DVC puts the charts in; Vega has none of DVC's placeholders in it."""
+    made = plots_page.template()
+    assert made.count("{plot_divs}") == made.count("{refresh_tag}") == 1
+    assert "{scripts}" not in made
+    assert "window.vegaEmbed" in made
+    assert re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", made.partition("<script>")[0]) == []
 
 
 def test_git_ignores_the_template():

@@ -11,6 +11,7 @@ import shutil
 import sys
 from html.parser import HTMLParser
 from importlib import import_module
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 import yaml
 from PIL import Image
 
-from stages import artifacts, evaluate, ood, refer, shift, summarize
+from stages import artifacts, datasets, evaluate, ood, refer, shift, summarize
 from stages import params as schema
 from stages.evaluation import bnn as evaluation
 from stages.figures.style import figure as canvas
@@ -33,13 +34,18 @@ from tools.report import __main__ as report
 from tools.report import charts, headline, network, page, pictures, words
 
 IMAGES = 100  # test images of each data set
+SMALL = {
+    "images": {"train": 200, "validation": 100, "test": IMAGES},
+    "ood": {"images": 20},
+    "shift": {"images": 20},
+}
 
 
-def write_data(root):
+def write_data(root, learned):
     """Both data sets, made up: a bright bar whose place says the class, and noise."""
     generator = np.random.default_rng(0)
     for name in ("MNIST", "FashionMNIST"):
-        for prefix, number in (("train", 60_000 if name == "MNIST" else 10), ("t10k", IMAGES)):
+        for prefix, number in (("train", 60_000 if name in ("MNIST", learned) else 10), ("t10k", IMAGES)):
             labels = np.arange(number) % 10
             pixels = np.zeros((number, 28, 28), dtype=np.uint8)
             pixels[np.arange(number), 4 + 2 * labels, 4:24] = 200
@@ -56,51 +62,56 @@ def run_stage(stage, **arguments):
         stage.main()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder where every stage that the report reads has run, with networks that were not trained."""
-    folder = tmp_path_factory.mktemp("run")
-    small = {
-        "images": {"train": 200, "validation": 100, "test": 100},
-        "ood": {"images": 20},
-        "shift": {"images": 20},
-    }
-    tiny = schema.merged(schema.merged(yaml.safe_load((ROOT / "params.yaml").read_text()), TINY), small)
+def made(folder, seed, **changes):
+    """Run every stage that the report reads, with networks that were not trained, in a folder."""
+    tiny = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for change in (TINY, SMALL, {"seeds": [seed]}, changes):
+        tiny = schema.merged(tiny, change)
     with contextlib.chdir(folder), mock.patch.dict(os.environ):
-        (folder / "params.yaml").write_text(yaml.safe_dump(tiny, sort_keys=False))
+        Path("params.yaml").write_text(yaml.safe_dump(tiny, sort_keys=False))
         settings = schema.load()
-        write_data(folder / "data")
+        write_data(Path("data"), datasets.FOLDERS[settings.bnn.dataset])
         kept = "index,label\n" + "".join(f"{i},{i % 10 if i < 100 else ''}\n" for i in range(200))
-        (folder / "data/labels").mkdir()
-        (folder / "data/labels/0.csv").write_text(kept)
+        Path("data/labels").mkdir()
+        Path(f"data/labels/{seed}.csv").write_text(kept)
         torch.manual_seed(0)
         for model in ("bnn", "vae", "ssvae", "labels_only"):
-            made = import_module(f"stages.models.{model}").build(
-                getattr(settings, model.replace("labels_only", "ssvae"))
-            )
-            posterior.save(f"posteriors/{model}/0/weights.safetensors", *made)
+            params = settings.ssvae if model == "labels_only" else getattr(settings, model)
+            networks = import_module(f"stages.models.{model}").build(params)
+            posterior.save(f"posteriors/{model}/{seed}/weights.safetensors", *networks)
         for model in ("bnn", "vae", "ssvae"):
-            run_stage(evaluate, model=model, seed=0)
-        run_stage(ood, model="bnn", seed=0)
-        run_stage(shift, model="bnn", seed=0)
-        run_stage(refer, model="bnn", seed=0)
+            run_stage(evaluate, model=model, seed=seed)
+        for stage in (ood, shift, refer):
+            run_stage(stage, model="bnn", seed=seed)
         run_stage(summarize)
         for model in MODELS:
-            (folder / "plots" / model).mkdir(parents=True)
-            (folder / "plots" / model / "elbo.csv").write_text("step,elbo,validation\n4,-9.5,-8\n8,-7.25,-6\n")
-            with canvas(folder / "plots" / model / "elbo.png") as axis:
+            plots = Path("plots", model)
+            plots.mkdir(parents=True)
+            (plots / "elbo.csv").write_text("step,elbo,validation\n4,-9.5,-8\n8,-7.25,-6\n")
+            with canvas(plots / "elbo.png") as axis:
                 axis.plot([0, 1])
     return folder
 
 
-@pytest.fixture(scope="module")
-def html(folder):
-    """The report of that folder."""
+def reported(folder):
+    """The report of a folder, as a command run beside it writes it."""
     with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
         patch.chdir(folder.parent)
         patch.setattr(sys, "argv", ["report", "--folder", folder.name])
         report.main()
     return (folder / "report/index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder where the pipeline has run."""
+    return made(tmp_path_factory.mktemp("run"), seed=0)
+
+
+@pytest.fixture(scope="module")
+def html(folder):
+    """Its report."""
+    return reported(folder)
 
 
 class Reader(HTMLParser):
@@ -282,6 +293,18 @@ def test_texts_follow_the_data_set():
     assert words.data_set("inverted_fashion_mnist").name == "Inverted clothes"
     assert words.data_set("my_shapes").name == "my shapes"
     assert words.class_name(words.data_set("fashion_mnist"), 7) == "sneaker"
+
+
+def test_the_other_data_set_the_other_seed(tmp_path):
+    """The page speaks of clothes where they were learned, and shows the first seed that there is."""
+    html = reported(made(tmp_path, seed=3, bnn={"dataset": "fashion_mnist"}))
+    text = re.sub(r"\s+", " ", html.partition("<script>")[0])
+    assert "Which clothes should a person read?" in text
+    assert "Turn a garment" in text
+    assert "held-out digits" not in text
+    assert [image["label"] for image in data_of(html)["turned"]["images"]][7] == "sneaker"
+    measured = artifacts.read_json(tmp_path / "metrics/referral/bnn/3.json")
+    assert Reader(html).named["data-referred", "mnist"] == f"{measured['mnist']['referred_percent']:.1f}%"
 
 
 # --- what is missing --------------------------------------------------------------------------------------------
