@@ -271,7 +271,7 @@ def roc(sets: dict[str, list[dict]]) -> Spec:
 
 def around(turned: dict, threshold: float) -> Spec:
     """Entropy in its two parts as an image turns; params `image` and `angle` say which and how far."""
-    parts = ["aleatoric: ambiguous to all networks", "epistemic: the networks disagree"]
+    parts = ["aleatoric: shared by all", "epistemic: disagreement"]
     rows = []
     for place, image in enumerate(turned["images"]):
         for angle, total, epistemic in zip(

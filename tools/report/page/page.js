@@ -150,7 +150,7 @@ function turn() {
   by("reading").innerHTML =
     `Read as <strong>${escaped(classes[best])}</strong> with ${fixed(100 * probabilities[best], 0)}%. ` +
     `<strong>${decision}</strong>: the entropy is ${fixed(entropy, 2)} nats, ` +
-    `${fixed(epistemic, 2)} of it from disagreement.`;
+    `${fixed(epistemic, 2)} of it from disagreement between networks.`;
   update("around");
 }
 
