@@ -7,6 +7,9 @@
 #   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/
 #   make bench   how fast, beside other libraries and hand-written code
 #   make costs   what the runs made here took, into benchmarks/costs.json
+#   make report  the results as one page, report/index.html, that opens offline
+#   make plots   `dvc plots show` and `dvc plots diff` write pages that open offline, too
+#   make browser Chromium, for tests of pages
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
 #   make pretrained PRETRAINED=ADDRESS   the network's weights alone, from a release: docs/sharing.md
 
@@ -24,7 +27,8 @@ TARGETS ?= studies/$(STUDY)/dvc.yaml
 # stage commands call `python`: put the environment's first on PATH; many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
+.PHONY: help setup repro quick verify study bench costs checkout pull pretrained report plots browser
+.PHONY: test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 help:
@@ -71,11 +75,24 @@ bench: setup
 costs: setup
 	python -m tools.costs
 
+report: setup
+	python -m tools.report
+
+plots: setup
+	python -m tools.plots_page
+
+# Debian's package; where there is another one, any program of this name will do
+browser:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; }
+	@command -v chromium >/dev/null || { echo "tests of pages need the program chromium: install your system's" \
+		"package, on Debian \`sudo apt-get install chromium\`" >&2; exit 1; }
+
 # two processes: pipeline tests spend most of their time starting Python on one core
 test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
-test-slow: setup
+test-slow: setup browser
 	python -m pytest -m slow
 
 lint: setup
