@@ -6,6 +6,7 @@
 #   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/
 #   make bench   how fast, beside other libraries and hand-written code
 #   make costs   what the runs made here took, into benchmarks/costs.json
+#   make docs    the pages and the course as a site, into docs/_build/html; broken links and warnings fail
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ TARGETS ?= studies/$(STUDY)/dvc.yaml
 # stage commands say `python`: the environment's comes first on PATH, many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify study bench costs checkout pull test test-slow lint format gate closure pins
+.PHONY: setup repro quick verify study bench costs checkout pull test test-slow docs citation lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -64,7 +65,17 @@ test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 test-slow: setup
+	$(PIP) --requirement docs/requirements.txt
 	python -m pytest -m slow
+
+# -E: notebooks read files that Sphinx does not know; what they gave is kept in docs/_build/cache
+docs: setup
+	$(PIP) --requirement docs/requirements.txt
+	python -m sphinx -E -W --keep-going -n -q -b html docs docs/_build/html
+
+# in an environment of its own: it wants an older jsonschema than check-jsonschema
+citation: setup
+	uv tool run cffconvert@2.0.0 --validate
 
 lint: setup
 	ruff check .
