@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.browser import browser  # noqa: F401, the one of all tests: a second one would not start
+
 # `make test` runs two workers on two cores; stages that they start have as many as params.yaml says
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

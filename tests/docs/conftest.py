@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import browser  # noqa: F401  a fixture
 from tests.tiny import ROOT
 
 FLAGS = ("-E", "-W", "--keep-going", "-n", "-q", "-b", "html")  # those of `make docs`
