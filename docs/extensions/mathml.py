@@ -11,6 +11,8 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+TILDE, SIMILAR = "<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"  # what \sim is made, and the relation that it is
+
 
 class UnsupportedError(Exception):
     """A formula cannot be drawn; the message says why."""
@@ -31,12 +33,17 @@ def mathml(latex: str, display: str = "inline") -> str:
         raise UnsupportedError("its braces do not match")
     # `align` would number its lines, of `aligned` the converter does not know the columns
     numberless = re.sub(r"(?<=\\)(begin|end)\{(?:aligned|align|split)\}", r"\1{align*}", latex.strip())
+    # letters in braces become characters of Unicode, others an attribute that browsers do not draw
+    braced = re.sub(r"(\\math(?:bb|cal|frak|scr|bf)) *([A-Za-z])", r"\1{\2}", numberless)
     try:
-        made = convert(numberless, display=display)
+        made = convert(braced, display=display).replace(TILDE, SIMILAR)
         root = ElementTree.fromstring(made)
     except Exception as error:
         raise UnsupportedError(f"{type(error).__name__} {error}".strip()) from error
     unknown = {text for text in root.itertext() if "\\" in text}
+    unknown |= {
+        f"{variant} letters" for node in root.iter() if (variant := node.get("mathvariant", "normal")) != "normal"
+    }
     if unknown:
         raise UnsupportedError(f"unknown: {', '.join(sorted(unknown))}")
     return made

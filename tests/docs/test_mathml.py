@@ -35,6 +35,15 @@ def test_aligned_lines_are_rows_without_numbers(environment):
     assert [row.strip() for row in rows] == ["a=b", "c=d"]
 
 
+@pytest.mark.parametrize("latex", [r"\mathbb{E}", r"\mathbb E", r"\mathbb  E"])
+def test_double_struck_letters_are_characters(latex):
+    assert "".join(parsed(latex).itertext()) == "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}"
+
+
+def test_distributed_as_is_a_relation():
+    assert [node.text for node in parsed(r"x \sim p").iter(f"{SPACE}mo")] == ["\N{TILDE OPERATOR}"]
+
+
 @pytest.mark.parametrize(
     "latex", [r"\elbow x", r"\frac{a", r"a}", r"\left( a", "a & b", r"\begin{nowhere} a & b \end{nowhere}"]
 )
