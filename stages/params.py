@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
@@ -79,7 +79,7 @@ def read(path: str | Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, no such date, too many digits
         raise ParamsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise ParamsError(f"{path}: must hold sections such as `bnn:`, found {_shown(document)}")
+        raise ParamsError(f"{path}: must hold sections such as `bnn:`, found {shown(document)}")
     return document
 
 
@@ -132,7 +132,8 @@ _Loader.add_implicit_resolver(
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as an error shows it, in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -146,14 +147,15 @@ def _one_line(error: pydantic.ValidationError, schema: type[Section]) -> str:
     if first["type"] == "missing":
         return f"{key} is missing: add it, see the committed params.yaml for its meaning{more}"
     if first["type"] == "extra_forbidden":
-        return f"{key} = {_shown(first['input'])}: unknown key{_suggestion(first['loc'], schema)}{more}"
+        return f"{key} = {shown(first['input'])}: unknown key{_suggestion(first['loc'], schema)}{more}"
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{key} = {_shown(first['input'])}: {message}{more}"
+    return f"{key} = {shown(first['input'])}: {message}{more}"
 
 
 def _suggestion(location: tuple, section: type[Section]) -> str:
     for part in location[:-1]:
-        section = section.model_fields[part].annotation
+        # in a section such as data_sets.local, the names are the user's
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[part].annotation
     close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1)
     if close:
         return f", did you mean {close[0]}?"

@@ -3,13 +3,15 @@
 Each model's section is described by the class `Params` in that model's own file.
 """
 
+import difflib
 from typing import Annotated, Literal, TypeVar
 
 import pydantic
 from pydantic import AfterValidator, Field
 
+from stages import torchvision_sets
 from stages.models import blr, bnn, labels_only, ssvae, vae
-from stages.params import Finite, Positive, Section, Seed, Training
+from stages.params import Finite, Positive, Section, Seed, Training, shown
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -34,6 +36,45 @@ class DataSize(Section):
     train: Annotated[int, Field(ge=100, le=50_000)]
     validation: Annotated[int, Field(ge=100, le=10_000)]
     test: Annotated[int, Field(ge=100, le=10_000)]
+
+
+def _class_names(names: list) -> list[str]:
+    distinct = {name for name in names if isinstance(name, str)}
+    if not 2 <= len(names) == len(distinct) <= 256:
+        raise ValueError("must be 2 to 256 different names, digits in quotes")
+    return names
+
+
+ClassNames = Annotated[list, AfterValidator(_class_names)]
+DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # names taken: stages/ood_data.py
+
+
+class Downloaded(Section):
+    """A data set that torchvision knows."""
+
+    torchvision: Annotated[str, AfterValidator(torchvision_sets.known)]  # class; of EMNIST, a slash and the split
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
+
+
+class Local(Section):
+    """A data set on this machine."""
+
+    path: Annotated[str, Field(min_length=1, pattern=r"^[^~'\n]*$")]  # a dep in dvc.yaml: no shell expands it
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
+
+
+class DataSets(Section):
+    """The registry of image data sets, by name."""
+
+    download: dict[DataSetName, Downloaded]
+    local: dict[DataSetName, Local]
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+
+    def all(self) -> dict[str, Downloaded | Local]:
+        """Every data set by its name."""
+        return self.download | self.local
 
 
 class Regression(Section):
@@ -120,6 +161,8 @@ class Evaluate(Section):
 class OutOfDistribution(Section):
     """Images of a kind that a model was not trained on."""
 
+    bnn: str  # one of data_sets, which the network does not learn
+    vae: str  # one of data_sets, which the VAE does not learn
     images: Annotated[int, Field(ge=10, le=10_000)]  # of each data set that is made here
 
 
@@ -157,6 +200,7 @@ class Settings(Section):
     matmul_precision: Literal["float32", "tf32"]
     checkpoint_seconds: Annotated[int, Field(ge=0, le=86_400)]
     images: DataSize
+    data_sets: DataSets
     regression: Regression
     drop_labels: DropLabels
     blr: blr.Params
@@ -170,6 +214,36 @@ class Settings(Section):
     shift: Shift
     samples: Samples
     prior_check: PriorCheck
+
+    @pydantic.model_validator(mode="after")
+    def _names_of_data_sets_are_free(self) -> "Settings":
+        if "mnist" not in self.data_sets.download:
+            raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
+        for name in self.data_sets.local:
+            if name in self.data_sets.download:
+                raise ValueError(f"data_sets.local.{name}: data_sets.download has that name too: take another one")
+        for name in self.data_sets.all():
+            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
+                raise ValueError(f"data_sets: {name} is the name of something that is made here: take another one")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _data_sets_are_known(self) -> "Settings":
+        known = self.data_sets.all()
+        for model, learned in (("bnn", self.bnn.dataset), ("vae", self.vae.dataset)):
+            other = getattr(self.ood, model)
+            for key, name in ((f"{model}.dataset", learned), (f"ood.{model}", other)):
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+                    raise ValueError(f"{key} = {shown(name)}: is not in data_sets, {hint}")
+            if other == learned:
+                raise ValueError(f"ood.{model} = {shown(other)}: is what {model}.dataset has: name another one")
+        classes, names = self.bnn.classes, known[self.bnn.dataset].classes
+        if names and len(names) != classes:
+            said = f"data_sets has {len(names)} names of classes for {self.bnn.dataset}"
+            raise ValueError(f"bnn.classes = {classes}: {said}: set it to {len(names)}")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _some_labels_are_dropped(self) -> "Settings":

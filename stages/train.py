@@ -26,7 +26,7 @@ def main() -> None:
     device = runtime.prepare(settings, seed)
     costs = runtime.Costs(device)
     sections = settings.model_dump(include=set(inference.PARAMS))
-    data = [path.format(seed=seed) for path in inference.DATA]
+    data = [path.format(seed=seed, settings=settings) for path in inference.DATA]
     identity = runtime.identity(device, seed, sections, data)
     with checkpoints.alone(model, seed) as scratch:
         checkpoint = checkpoints.Checkpoint(scratch, identity, settings.checkpoint_seconds)

@@ -44,8 +44,10 @@ def copy(into: Path, overrides: dict[str, Any]) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (into / "params.yaml").write_text(yaml.safe_dump(merged(params, overrides), sort_keys=False))
+    params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overrides)
+    for entry in params["data_sets"]["local"].values():
+        entry["path"] = str(ROOT / entry["path"])  # it may be relative to the repository
+    (into / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     (into / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")  # the folder is in no Git repository
 
 

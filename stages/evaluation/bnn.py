@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
-DATA_SETS = (  # stages/ood_data.py
-    *("mnist", "fashion_mnist", "gaussian_noise", "uniform_noise"),
-    *("inverted_mnist", "sklearn_digits", "photographs"),
-)
-
 ood_scores = ood.classifier_scores
 
 
@@ -26,8 +21,9 @@ def in_distribution(settings: Settings) -> str:
 
 
 def out_of_distribution(settings: Settings) -> list[str]:
-    """Those that it was not, the other one of the pair MNIST and Fashion-MNIST first."""
-    return [name for name in DATA_SETS if name != in_distribution(settings)]
+    """Those that it was not: `ood.bnn` of params.yaml, and what stages/ood_data.py makes."""
+    inverted = f"inverted_{in_distribution(settings)}"
+    return [settings.ood.bnn, "gaussian_noise", "uniform_noise", inverted, "sklearn_digits", "photographs"]
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

@@ -18,12 +18,12 @@ ood_scores = ood.likelihood_scores
 
 def in_distribution(settings: Settings) -> str:
     """The data set that the VAE was trained on."""
-    return "fashion_mnist"
+    return settings.vae.dataset
 
 
 def out_of_distribution(settings: Settings) -> list[str]:
-    """Those that it was not."""
-    return ["mnist"]
+    """The one that it was not."""
+    return [settings.ood.vae]
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 from stages.artifacts import Groups, write_csv
 from stages.evaluation.classification import BINS, selective_risk
 from stages.figures import prior, samples, shift
-from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
+from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc, title
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -38,7 +38,6 @@ HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
     "ood/bnn.photographs.entropy.auroc": ("AUROC, MNIST against patches of a photograph, entropy", 4),
     "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC, MNIST against inverted digits, entropy", 4),
 }
-DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
 PICTURES = {
     "least_sure": "The held-out images it is least sure of",
     "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
@@ -50,16 +49,15 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     """Draw all figures of the model into `folder`."""
     evaluated, ood = predictions["evaluate"], predictions["ood"]
     p, labels = evaluated["cases"]["probabilities"], evaluated["cases"]["labels"]
-    learned = settings.bnn.dataset
-    other = next(name for name in DATA_SETS if name != learned)
+    learned, other = settings.bnn.dataset, settings.ood.bnn
     elbo_curve(folder, history, "expected log likelihood (nats)")
     reliability(folder, p, labels, learned)
     confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
-    entropy_histogram(folder / "entropy.png", ood, learned, other)
-    roc(folder, ood, learned, other, f"Telling {DATA_SETS[other]} from {DATA_SETS[learned]}")
-    for name, title in PICTURES.items():
-        digits(folder / f"{name}.png", evaluated[name], title)
+    entropy_histogram(folder / "entropy.png", ood, learned, other, p.shape[1])
+    roc(folder, ood, learned, other, f"Telling {title(other)} from {title(learned)}")
+    for name, caption in PICTURES.items():
+        digits(folder / f"{name}.png", evaluated[name], caption)
     shift.draw(folder, predictions["shift"])
     samples.draw(folder, predictions["samples"], learned)
     prior.draw(folder, predictions["prior"])
@@ -91,7 +89,7 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) 
             capsize=2,
             label="the network, 95% intervals",
         )
-        axes[0].set(title=f"Reliability on {DATA_SETS[data_set]}", ylabel="accuracy", ylim=(0, 1.05))
+        axes[0].set(title=f"Reliability on {title(data_set)}", ylabel="accuracy", ylim=(0, 1.05))
         axes[0].legend(fontsize=9)
         axes[1].bar(edges[:-1], count, 1 / BINS, align="edge", color=BLUE, alpha=0.5)
         axes[1].set(yscale="log", ylabel="cases", xlabel="confidence, the largest class probability", xlim=(0, 1))
@@ -108,8 +106,8 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) ->
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, count, ha="center", va="center", fontsize=8)
-        axis.set(title=f"Confusion on {DATA_SETS[data_set]}", xlabel="predicted class", ylabel="true class")
-        axis.set(xticks=range(10), yticks=range(10))
+        axis.set(title=f"Confusion on {title(data_set)}", xlabel="predicted class", ylabel="true class")
+        axis.set(xticks=range(p.shape[1]), yticks=range(p.shape[1]))
         axis.spines[:].set_visible(False)
 
 
@@ -132,13 +130,13 @@ def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         axis.legend(fontsize=9)
 
 
-def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None:
+def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes: int) -> None:
     """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen."""
-    bins = np.linspace(0, np.log(10), 47)
+    bins = np.linspace(0, np.log(classes), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
-            (learned, BLUE, f"{DATA_SETS[learned]} (in-distribution)"),
-            (other, ORANGE, f"{DATA_SETS[other]} (out-of-distribution)"),
+            (learned, BLUE, f"{title(learned)} (in-distribution)"),
+            (other, ORANGE, f"{title(other)} (out-of-distribution)"),
         ):
             values = ood[name]["entropy"]
             axis.hist(
@@ -151,16 +149,16 @@ def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None
         axis.legend(fontsize=9)
 
 
-def digits(path: Path, cases: dict, title: str) -> None:
+def digits(path: Path, cases: dict, caption: str) -> None:
     """Some held-out digits, with what the network thinks of them."""
     with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
-        axes[0, 0].figure.suptitle(f"{title}: truth → two best guesses")
+        axes[0, 0].figure.suptitle(f"{caption}: truth → two best guesses")
         for axis, pixels, p, label in zip(
             axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
         ):
             axis.imshow(pixels.reshape(28, 28), cmap="gray_r")
             first, second = np.argsort(-p)[:2]
-            title = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
-            axis.set_title(title, fontsize=8, color="black" if first == label else ORANGE)
+            guesses = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
+            axis.set_title(guesses, fontsize=8, color="black" if first == label else ORANGE)
         for axis in axes.flat:
             axis.set_axis_off()

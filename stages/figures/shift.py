@@ -21,11 +21,15 @@ def draw(folder: Path, shifted: dict[str, dict[str, np.ndarray]]) -> None:
     """shift.png, and a table of the same for each shift."""
     with figure(folder / "shift.png", columns=len(LEVELS), size=(3.2, 3.2), sharey=True) as axes:
         for axis, (name, unit) in zip(axes, LEVELS.items(), strict=True):
+            classes = shifted[name]["probabilities"].shape[-1]
             levels, along = shifted[name]["levels"], curve(shifted[name])
             write_csv(folder / f"{name}.csv", pd.DataFrame({name: levels} | along))
             axis.plot(levels, np.array(along["error_percent"]) / 100, color=ORANGE, label="error")
             axis.plot(
-                levels, np.array(along["predictive_entropy"]) / np.log(10), color=BLUE, label="entropy / log 10"
+                levels,
+                np.array(along["predictive_entropy"]) / np.log(classes),
+                color=BLUE,
+                label=f"entropy / log {classes}",
             )
             axis.plot(levels, along["ece"], color=GREEN, label="calibration error")
             axis.set(title=name, xlabel=unit, ylim=(0, 1))

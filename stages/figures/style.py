@@ -59,6 +59,11 @@ def image_grid(path: Path, pixels: np.ndarray, title: str, rows=None, columns=No
         canvas.savefig(temporary, format="png", metadata={"Software": None})
 
 
+def title(data_set: str) -> str:
+    """The name of a data set as people write it."""
+    return {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}.get(data_set, data_set.replace("_", " "))
+
+
 def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> None:
     """Draw and save the history of a training: elbo.png and elbo.csv.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.artifacts import Groups
-from stages.figures.style import BLUE, ORANGE, elbo_curve, figure, image_grid, roc
+from stages.figures.style import BLUE, ORANGE, elbo_curve, figure, image_grid, roc, title
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -23,7 +23,6 @@ HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
     "ood/vae.mnist.likelihood.auroc": ("AUROC, Fashion-MNIST against MNIST, likelihood", 4),
     "ood/vae.mnist.input_complexity.auroc": ("the same, corrected for input complexity", 4),
 }
-LEARNED, OTHER = "fashion_mnist", "mnist"
 
 
 def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:
@@ -34,17 +33,18 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     pairs = np.stack([pictures["originals"][:12] / 255.0, pictures["reconstructions"][:12]])
     image_grid(folder / "reconstructions.png", pairs, "Held-out images, reconstructed", rows=["image", "decoded"])
     image_grid(folder / "walks.png", pictures["walks"], "Walks between two images in latent space")
-    likelihoods(folder / "likelihood.png", ood)
-    roc(folder, ood, LEARNED, OTHER, "Telling MNIST from Fashion-MNIST")
+    learned, other = settings.vae.dataset, settings.ood.vae
+    likelihoods(folder / "likelihood.png", ood, learned, other)
+    roc(folder, ood, learned, other, f"Telling {title(other)} from {title(learned)}")
 
 
-def likelihoods(path: Path, ood: Groups) -> None:
-    """Log likelihood of the images it was trained for, and of simpler ones that it never saw."""
+def likelihoods(path: Path, ood: Groups, learned: str, other: str) -> None:
+    """Log likelihood of the images it was trained for, and of others that it never saw."""
     low, high = np.percentile(np.concatenate([-scores["likelihood"] for scores in ood.values()]), [0.2, 100])
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
-            (LEARNED, BLUE, "Fashion-MNIST (in-distribution)"),
-            (OTHER, ORANGE, "MNIST (out-of-distribution)"),
+            (learned, BLUE, f"{title(learned)} (in-distribution)"),
+            (other, ORANGE, f"{title(other)} (out-of-distribution)"),
         ):
             values = -ood[name]["likelihood"]
             weights = np.full(len(values), 100 / len(values))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "labels_only", "ssvae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+DATA = ("data/images/mnist", "data/labels/{seed}.csv")  # and the data
 
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "ssvae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+DATA = ("data/images/mnist", "data/labels/{seed}.csv")  # and the data
 
 
 class Objective(nn.Module):

@@ -1,4 +1,4 @@
-"""Step 3 for the VAE: Fashion-MNIST, binarised anew in every batch."""
+"""Step 3 for the VAE: images binarised anew in every batch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "vae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/FashionMNIST",)  # and the data
+DATA = ("data/images/{settings.vae.dataset}",)  # and the data
 
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
-    """Fashion-MNIST's 50,000 training images, without labels."""
+    """The training images, without labels."""
     model, guide = (part.to(device) for part in vae.build(settings.vae))
-    train = datasets.load("fashion_mnist", "train", settings.images).to(device)
-    validation = datasets.load("fashion_mnist", "validation", settings.images).to(device)
+    train = datasets.load(settings.vae.dataset, "train", settings.images).to(device)
+    validation = datasets.load(settings.vae.dataset, "validation", settings.images).to(device)
     held_out = datasets.fixed_binarisation(validation.pixels)
     minibatches = datasets.Minibatches(len(train), settings.vae.batch_size, seed, device)
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)

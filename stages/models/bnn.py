@@ -2,7 +2,7 @@
 
 Generative story
     w ~ prior                                       every weight and bias of the network (weight_priors.py)
-    label[i] ~ Categorical(network(image[i]; w))    (images,), 10 classes
+    label[i] ~ Categorical(network(image[i]; w))    (images,)
 
 Guides (`inference`; weight_guides.py)
     map               a point per weight, q(w) = Delta(loc): the baseline that knows no weight uncertainty
@@ -52,7 +52,8 @@ from stages.params import Count, Positive, Probability, Training
 class Params(Training):
     """The section `bnn` of params.yaml."""
 
-    dataset: Literal["mnist", "fashion_mnist"]  # to learn; the other one is out-of-distribution
+    dataset: str  # to learn: one of data_sets
+    classes: Annotated[int, Field(ge=2, le=256)]  # of that data set
     batch_size: Count  # images per gradient step
     network: Literal["lenet", "mlp"]
     width: Annotated[int, Field(ge=1, le=16)]  # number of filters and units, relative to the network's own
@@ -103,7 +104,7 @@ class Model(PyroModule):
             size: number of data in the whole set that this batch stands for, `batch` if None.
 
         Returns:
-            Logits, (batch, 10).
+            Logits, (batch, classes).
         """
         with poutine.scale(scale=self.kl_weight):
             logits = self.network(images)
@@ -125,7 +126,7 @@ def build(params: Params) -> tuple[Model, PyroModule]:
 def network(params: Params) -> nn.Sequential:
     """The network that `params` names, with new weights."""
     dropout = params.dropout if params.single == "mc_dropout" else 0.0
-    return NETWORKS[params.network](params.width, dropout)
+    return NETWORKS[params.network](params.width, dropout, params.classes)
 
 
 def guide(params: Params, network: nn.Sequential) -> PointGuide:

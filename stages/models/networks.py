@@ -27,13 +27,14 @@ class Dropout(nn.Module):
         return F.dropout(x, self.rate, training=True)
 
 
-def lenet(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
+def lenet(width: int = 1, dropout: float = 0.0, classes: int = 10) -> nn.Sequential:
     """A network of LeNet's type (LeCun et al. 1998): two convolutions, two dense layers, 80 thousand weights.
 
     Args:
         width: number of filters and units, relative to that.
         dropout: rate at the inputs of the last layer; half of it before the first dense layer, a fifth before the
             second convolution. 0: no such layers.
+        classes: number of outputs.
     """
     return nn.Sequential(
         ChannelsLast(),
@@ -49,16 +50,17 @@ def lenet(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
         nn.Linear(32 * width * 4 * 4, 128 * width),
         nn.ReLU(),
         *_dropout(dropout),
-        nn.Linear(128 * width, 10),
+        nn.Linear(128 * width, classes),
     )
 
 
-def mlp(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
+def mlp(width: int = 1, dropout: float = 0.0, classes: int = 10) -> nn.Sequential:
     """Two hidden layers of 400, as in Blundell et al. (2015).
 
     Args:
         width: number of units, relative to that.
         dropout: rate at the inputs of the last layer; half of it before the second layer. 0: no such layers.
+        classes: number of outputs.
     """
     return nn.Sequential(
         nn.Linear(784, 400 * width),
@@ -67,7 +69,7 @@ def mlp(width: int = 1, dropout: float = 0.0) -> nn.Sequential:
         nn.Linear(400 * width, 400 * width),
         nn.ReLU(),
         *_dropout(dropout),
-        nn.Linear(400 * width, 10),
+        nn.Linear(400 * width, classes),
     )
 
 

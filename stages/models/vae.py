@@ -29,6 +29,7 @@ PIXELS = 784
 class Params(Training):
     """The section `vae` of params.yaml."""
 
+    dataset: str  # to learn: one of data_sets
     batch_size: Count  # images per gradient step
     latents: Annotated[int, Field(ge=2, le=1000)]
     hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each of the two layers of encoder and decoder

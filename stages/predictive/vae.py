@@ -37,7 +37,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
         (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
     """
-    held_out = datasets.load("fashion_mnist", settings.evaluate.split, settings.images)
+    held_out = datasets.load(settings.vae.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
     latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
     return {"cases": cases, "pictures": _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])}

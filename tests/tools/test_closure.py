@@ -273,7 +273,7 @@ stages:
         desc: "deps: - stages/gone.py"
         deps:
         # what it reads
-        - data/MNIST   # images
+        - data/images/mnist   # images
         # what it runs
         - 'stages/a.py'   # quoted
         - stages/c.py  # no longer imported
@@ -297,7 +297,7 @@ stages:
     last:
         cmd: exec python -m stages.b
         deps:
-            - data/MNIST"""
+            - data/images/mnist"""
 
 
 def test_only_code_changes_whatever_the_layout(project, call):
@@ -333,7 +333,7 @@ def test_only_code_changes_whatever_the_layout(project, call):
     for old, new in (
         ("        - stages/c.py  # no longer imported\n", "        - stages/b.py\n"),
         ("   # none yet\n", "   # none yet\n              - stages/b.py\n"),
-        ("            - data/MNIST", "            - data/MNIST\n            - stages/b.py"),
+        ("            - data/images/mnist", "            - data/images/mnist\n            - stages/b.py"),
     ):
         expected = expected.replace(old, new)
     assert (project / "dvc.yaml").read_text() == expected
