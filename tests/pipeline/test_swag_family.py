@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
+import yaml
 from scipy.stats import entropy
 
 from stages import artifacts
-from tests.pipeline.conftest import TINY, Clone, tiny_clone
+from tests.pipeline.conftest import Clone, tiny_clone
 from tests.tiny import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -18,10 +19,11 @@ SWAG = {"steps": 12, "learning_rate": 0.1, "every": 2, "rank": 4}
 def clone(tmp_path_factory) -> Clone:
     """The pipeline with the family of docs/examples/swag, as far as the network's metrics."""
     made = tiny_clone(tmp_path_factory.mktemp("swag"))
-    shutil.copy(ROOT / "params.yaml", made.folder)
     shutil.copytree(FILES / "stages", made.folder / "stages", dirs_exist_ok=True)
     made.run("git", "apply", str(FILES / "edits.patch"))
-    made.change(**TINY)
+    params = yaml.safe_load((made.folder / "params.yaml").read_text())
+    params["bnn"] |= yaml.safe_load((FILES / "params.yaml").read_text())["bnn"]
+    (made.folder / "params.yaml").write_text(yaml.safe_dump(params))
     made.change(bnn={"inference": "swag", "swag": SWAG})
     made.run("python", "-m", "tools.closure", "--write")
     made.run("dvc", "repro", "evaluate_bnn@0")
