@@ -10,6 +10,7 @@
 #   make report  the results as one page, report/index.html, that opens offline
 #   make plots   `dvc plots show` and `dvc plots diff` write pages that open offline, too
 #   make browser Chromium, for tests of pages
+#   make docs    the pages and the course as a site, into docs/_build/html; broken links and warnings fail
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
 #   make pretrained PRETRAINED=ADDRESS   the network's weights alone, from a release: docs/sharing.md
 
@@ -28,7 +29,7 @@ TARGETS ?= studies/$(STUDY)/dvc.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help setup repro quick verify study bench costs checkout pull pretrained report plots browser
-.PHONY: test test-slow lint format gate closure pins
+.PHONY: docs citation test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 help:
@@ -93,7 +94,17 @@ test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 test-slow: setup browser
+	$(PIP) --requirement docs/requirements.txt
 	python -m pytest -m slow
+
+# -E: notebooks read files that Sphinx does not know; what they gave is kept in docs/_build/cache
+docs: setup
+	$(PIP) --requirement docs/requirements.txt
+	python -m sphinx -E -W --keep-going -n -q -b html docs docs/_build/html
+
+# in an environment of its own: it wants an older jsonschema than check-jsonschema
+citation: setup
+	uv tool run cffconvert@2.0.0 --validate
 
 lint: setup
 	ruff check .
