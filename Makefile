@@ -7,6 +7,7 @@
 #   make bench   how fast, beside other libraries and hand-written code
 #   make costs   what the runs made here took, into benchmarks/costs.json
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
+#   make pretrained PRETRAINED=ADDRESS   the network's weights alone, from a release: docs/sharing.md
 
 PYTHON ?= python3
 # an index of CPU-only builds of torch leaves out the libraries for GPUs: docs/reproducing.md
@@ -14,12 +15,15 @@ TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+# where released weights are: an address or a folder
+PRETRAINED ?=
+export PRETRAINED
 STUDY ?= bnn_families
 TARGETS ?= studies/$(STUDY)/dvc.yaml
 # stage commands say `python`: the environment's comes first on PATH, many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify study bench costs checkout pull test test-slow lint format gate closure pins
+.PHONY: setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -50,6 +54,10 @@ checkout: setup
 
 pull: setup
 	dvc pull --allow-missing
+
+# MODEL="vae ssvae": those of other models
+pretrained: setup
+	@python -m tools.pretrained $(if $(MODEL),--model $(MODEL))
 
 # what it compares with comes on top of the environment
 bench: setup

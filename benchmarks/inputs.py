@@ -15,7 +15,11 @@ def row(settings, steps: int, rounds: int) -> dict:
 
     data = datasets.load("mnist", "train", settings.images)
     minibatches = datasets.Minibatches(len(data), BATCH, 0, torch.device("cpu"))
-    files = MNIST("data", train=True, transform=transforms.ToTensor())
+
+    class Mnist(MNIST):
+        raw_folder = "data/images/mnist"
+
+    files = Mnist("data", train=True, transform=transforms.ToTensor())
     loader = DataLoader(Subset(files, range(len(data))), BATCH, shuffle=True, drop_last=True)
     epoch = 0
 

@@ -1,4 +1,4 @@
-"""The three file formats of the pipeline (safetensors, JSON, CSV), written whole or not at all."""
+"""The three file formats of the pipeline (safetensors, JSON, CSV), written atomically."""
 
 import json
 import os
@@ -14,26 +14,26 @@ import safetensors.numpy
 
 from stages.command import Failure
 
-Groups = dict[str, dict[str, np.ndarray]]  # named arrays, in files that belong together
+Groups = dict[str, dict[str, np.ndarray]]  # group name -> array name -> array
 
 RECOVERY = (
-    "DVC removes a stage's earlier outputs before it runs: make room or mend the permissions, then "
-    "`dvc checkout` and `git restore metrics plots` bring them back, `dvc repro` makes them anew"
+    "DVC removes a stage's earlier outputs before it runs: free disk space or fix the permissions, then "
+    "restore them with `dvc checkout` and `git restore metrics plots`, or rebuild them with `dvc repro`"
 )
 
 
 class NotWrittenError(Failure):
-    """An output could not be written: no room, or no right to; the message says how to get the last one back."""
+    """An output could not be written, e.g. disk full; the message says how to restore the last version."""
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; move the file written there into place if nothing went wrong.
 
-    The name is always the same: what a killed process left there, the next one overwrites.
+    The name is always the same, so the next run overwrites whatever a killed process left there.
 
     Raises:
-        NotWrittenError: if the disk is full, the folder read-only and the like.
+        NotWrittenError: if the disk is full, the folder is read-only, or similar.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -45,12 +45,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         reason = getattr(error, "strerror", None) or error
         raise NotWrittenError(f"{path} could not be written: {reason}. {RECOVERY}") from error
     finally:
-        with suppress(OSError):  # the same reason again
+        with suppress(OSError):  # it can fail for the same reason
             temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object; NaN and infinity are refused, since no reader agrees on them."""
+    """Write a JSON object; NaN and infinity are refused, since JSON does not define them."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 

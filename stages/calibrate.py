@@ -33,7 +33,7 @@ def main() -> None:
         truth, y = many_regressions.simulate(model, x)
         problem = many_regressions.problem(model, guide, x, y, calibration.particles)
         svi.fit(problem, calibration, f"calibration {name}")
-        draws = many_regressions.draw(guide, x, calibration.draws)
+        draws = many_regressions.draw(guide, x, calibration.draws, list(truth))
         in_numpy = ({site: value.cpu().numpy() for site, value in of.items()} for of in (truth, draws))
         predictions[name] = sbc.ranks(*in_numpy)
 

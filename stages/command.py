@@ -1,7 +1,7 @@
-"""What the commands of all stages share: how they start, and how they end.
+"""What the commands of all stages share: how they start and how they end.
 
-A command reads its arguments, sets the processor up as params.yaml asks, and reads params.yaml. It ends with DVC,
-and what a user can mend is said in one line.
+A command reads its arguments, sets up the processor as params.yaml asks, and reads params.yaml. It stops when DVC
+stops, and it reports errors that the user can fix in one line.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-PR_SET_PDEATHSIG = 1  # of prctl(2)
-# what keeps each library from using instructions that came after AVX2: other instructions round differently
+PR_SET_PDEATHSIG = 1  # from prctl(2)
+# settings that keep each library from using instructions newer than AVX2, which would round differently
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
     "MKL_CBWR": "AVX2",  # matrix products
@@ -31,7 +31,7 @@ AFTER_AVX2 = {"avx512f": "X86_V4", "avx512_vbmi2": "AVX512_ICL", "avx512_fp16": 
 
 
 class Failure(Exception):
-    """Something that a user can mend: the message is one line that says what is wrong and what to do."""
+    """An error that the user can fix: the message says in one line what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,14 @@ class Call:
 
 
 def opened(description: str | None, models: Sequence[str] = (), seed: bool = False) -> Call:
-    """Start a stage: its arguments, the processor, params.yaml. Import torch and NumPy's users after this.
+    """Start a stage: parse arguments, set up the processor, read params.yaml.
+
+    Import torch, and anything that imports NumPy, only after this call.
 
     Args:
         description: of the command, for `--help`.
-        models: choices of `--model`; none: the command has no such argument.
-        seed: whether it has the argument `--seed`.
+        models: choices of `--model`; empty if the command has no such argument.
+        seed: whether the command has the argument `--seed`.
 
     Raises:
         Failure: if params.yaml cannot be used, or does not declare the seed.
@@ -63,12 +65,15 @@ def opened(description: str | None, models: Sequence[str] = (), seed: bool = Fal
     args = parser.parse_args()
     settings = settings_of("params.yaml")
     if seed and args.seed not in settings.seeds:
-        raise Failure(f"--seed {args.seed}: params.yaml has seeds = {settings.seeds}: take one, or add it there")
+        raise Failure(f"--seed {args.seed}: params.yaml has seeds = {settings.seeds}: use one of them or add it")
     return Call(settings, **vars(args))
 
 
 def settings_of(path: str | Path) -> Settings:
-    """params.yaml, validated, with the processor set up for it. Import torch and NumPy's users after this."""
+    """Set up the processor as params.yaml asks, and return its validated settings.
+
+    Import torch, and anything that imports NumPy, only after this call.
+    """
     from stages import params
 
     document = params.read(path)
@@ -77,17 +82,17 @@ def settings_of(path: str | Path) -> Settings:
 
 
 def set_up_processor(threads: Any, instructions: Any) -> None:
-    """Ask all libraries for so many threads and such instructions, before they are loaded.
+    """Set the number of threads and the instruction set of all libraries, before they are loaded.
 
-    Both change how sums are rounded, and so a training's weights. What the user's environment says is overruled.
+    Both affect how sums are rounded, and so the trained weights. They override the user's environment variables.
 
     Args:
-        threads: as in params.yaml, perhaps not validated yet.
-        instructions: `avx2` or `native`, as in params.yaml; no matter on other processors than x86-64.
+        threads: as in params.yaml, possibly not validated yet.
+        instructions: `avx2` or `native`, as in params.yaml; ignored on processors other than x86-64.
     """
     if type(threads) is int and 1 <= threads <= 256:
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    os.environ["MKL_DYNAMIC"] = "FALSE"  # as many threads as were asked for, even if there are fewer cores
+    os.environ["MKL_DYNAMIC"] = "FALSE"  # use the requested number of threads even if there are fewer cores
     for name in (*AVX2, "NPY_DISABLE_CPU_FEATURES"):
         os.environ.pop(name, None)
     if instructions == "avx2" and platform.machine() in ("x86_64", "AMD64"):
@@ -97,7 +102,7 @@ def set_up_processor(threads: Any, instructions: Any) -> None:
 
 
 def _cpu_flags() -> set[str]:
-    """What the processor says it can, where Linux tells it."""
+    """The processor's feature flags as reported by Linux; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
@@ -106,9 +111,9 @@ def _cpu_flags() -> set[str]:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main`: a `Failure` ends it with its one line, status 1 and no traceback."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # cleans up, unlike the default
-    if "DVC_STAGE" in os.environ:  # DVC says so to the commands that it runs
+    """Run a stage's `main`: a `Failure` ends it with a one-line message and status 1, without a traceback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the default would not clean up
+    if "DVC_STAGE" in os.environ:  # set by DVC for the commands that it runs
         end_with_parent()
     try:
         main()
@@ -119,10 +124,10 @@ def run(main: Callable[[], None]) -> None:
 
 
 def end_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when its parent dies, however it dies (Linux alone)."""
+    """Have the kernel send SIGTERM to this process when its parent dies, for whatever reason (Linux only)."""
     if sys.platform != "linux":
         return
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if parent == 1 or os.getppid() != parent:  # it was dead before the kernel knew
+    if parent == 1 or os.getppid() != parent:  # the parent died before prctl was called
         sys.exit(128 + signal.SIGTERM)

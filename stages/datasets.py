@@ -17,10 +17,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from stages.settings import DataSize
 
-FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
-CLASSES = 10
 PIXELS = 28 * 28
-TRAIN_IMAGES = 50_000  # the last 10,000 of the 60,000 training images are the validation split
+VALIDATION = 6  # the last sixth of the training images is the validation split: of 60,000 the last 10,000
 BINARISATION_SEED = 777  # of the fixed binarised test set in Norouzi et al. (2020), Exemplar VAE
 
 
@@ -40,28 +38,37 @@ class Images:
 
 
 def load(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> Images:
-    """Read one split of `mnist` or `fashion_mnist` from the files that the download stage laid out.
+    """Read one split of a data set from the files that the stages download and convert wrote.
 
     Args:
-        name: `mnist` or `fashion_mnist`.
-        split: `train` (of the first 50,000), `validation` (of the last 10,000) or `test`.
+        name: one of `data_sets` in params.yaml.
+        split: `validation` (the last sixth of the training files), `train` (what is before) or `test`.
         sizes: how many images of each split to use, from the start (the params section `images`).
-        root: the folder that holds both data sets.
+        root: the folder of all data.
     """
     prefix = "t10k" if split == "test" else "train"
-    raw = Path(root) / FOLDERS[name] / "raw"
-    pixels = _idx(raw / f"{prefix}-images-idx3-ubyte", header=16).reshape(-1, PIXELS)
-    labels = _idx(raw / f"{prefix}-labels-idx1-ubyte", header=8)
-    start = TRAIN_IMAGES if split == "validation" else 0
-    part = slice(start, start + getattr(sizes, split))
+    folder = Path(root) / "images" / name
+    pixels = _idx(folder / f"{prefix}-images-idx3-ubyte", header=16).reshape(-1, PIXELS)
+    labels = _idx(folder / f"{prefix}-labels-idx1-ubyte", header=8)
+    first_held_out = len(labels) - len(labels) // VALIDATION
+    start, end = {"train": (0, first_held_out), "validation": (first_held_out, None), "test": (0, None)}[split]
+    pixels, labels = pixels[start:end], labels[start:end]
+    part = slice(getattr(sizes, split))
     return Images(torch.from_numpy(pixels[part].copy()), torch.from_numpy(labels[part].astype(np.int64)))
+
+
+def classes(name: str, root: str | Path = "data") -> int:
+    """The number of classes of a data set: labels count from 0."""
+    return 1 + int(_idx(Path(root) / "images" / name / "train-labels-idx1-ubyte", header=8).max())
 
 
 def _idx(path: Path, header: int) -> np.ndarray:
     try:
         return np.fromfile(path, dtype=np.uint8, offset=header)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing: run `dvc repro download`") from None
+        raise FileNotFoundError(
+            f"{path} is missing: run `dvc repro download`, or `dvc repro convert` for a data set of your own"
+        ) from None
 
 
 def unit_interval(pixels: Tensor) -> Tensor:
@@ -89,9 +96,11 @@ def fixed_binarisation(pixels: Tensor) -> Tensor:
     return torch.from_numpy(binary.astype(np.float32)).to(pixels.device)
 
 
-def regression(split: str, device: torch.device, root: str | Path = "data") -> tuple[Tensor, Tensor]:
-    """x and y of one split of the toy regression set, both (n,) float32."""
-    table = pd.read_csv(Path(root) / "regression.csv").query("split == @split")
+def regression(
+    split: str, device: torch.device, root: str | Path = "data", name: str = "regression"
+) -> tuple[Tensor, Tensor]:
+    """x and y of one split of a toy set, `regression` or `criticism`, both (n,) float32."""
+    table = pd.read_csv(Path(root) / f"{name}.csv").query("split == @split")
     x, y = torch.tensor(table[["x", "y"]].to_numpy(), dtype=torch.float32, device=device).unbind(1)
     return x.contiguous(), y.contiguous()
 

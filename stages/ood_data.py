@@ -1,7 +1,7 @@
 """Out-of-distribution images for a classifier of digits, and digits that drift away from its training data.
 
-Everything but Fashion-MNIST is made here, from MNIST's own files or from what scikit-learn ships. The same split
-gives the same bytes on every machine.
+Made here from the images that the Bayesian neural network learns (`bnn.dataset`), or from what scikit-learn ships.
+The same split gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SIDE = 28
 SEEDS = {"validation": 0, "test": 1}
+INVERTED = "inverted_"  # before the name of a data set
 PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
 
 
@@ -31,25 +32,28 @@ def load(name: str, split: str, settings: Settings) -> Images:
     """One data set, by name.
 
     Args:
-        name: `mnist`, `fashion_mnist`, or one of `MADE`.
+        name: one of data_sets, the same after `inverted_`, or one of `MADE`.
         split: `validation` or `test`; the two have no image in common.
         settings: `images` and `ood.images` say how many to use, at most.
 
     Returns:
         The images; labels of those made here are -1.
     """
-    if name not in MADE:
-        return datasets.load(name, split, settings.images)
     most = min(settings.ood.images, getattr(settings.images, split))
-    pixels = MADE[name](split, most, settings)
+    if name in MADE:
+        pixels = MADE[name](split, most, settings)
+    elif name.startswith(INVERTED):
+        pixels = inverted(name.removeprefix(INVERTED), split, most, settings)
+    else:
+        return datasets.load(name, split, settings.images)
     return Images(pixels, torch.full((len(pixels),), -1))
 
 
 def gaussian_noise(split: str, most: int, settings: Settings) -> Tensor:
-    """Independent normal pixels with the mean and the sd of MNIST's, cut to bytes."""
-    digits = datasets.load("mnist", split, settings.images).pixels[:most].float()
-    noise = torch.randn(digits.shape, generator=_generator(split))
-    return _bytes(digits.mean() + digits.std() * noise)
+    """Independent normal pixels with the mean and the sd of the learned images', cut to bytes."""
+    learned = datasets.load(settings.bnn.dataset, split, settings.images).pixels[:most].float()
+    noise = torch.randn(learned.shape, generator=_generator(split))
+    return _bytes(learned.mean() + learned.std() * noise)
 
 
 def uniform_noise(split: str, most: int, settings: Settings) -> Tensor:
@@ -57,9 +61,9 @@ def uniform_noise(split: str, most: int, settings: Settings) -> Tensor:
     return torch.randint(256, (most, PIXELS), generator=_generator(split), dtype=torch.uint8)
 
 
-def inverted_mnist(split: str, most: int, settings: Settings) -> Tensor:
-    """Dark digits on white."""
-    return 255 - datasets.load("mnist", split, settings.images).pixels[:most]
+def inverted(name: str, split: str, most: int, settings: Settings) -> Tensor:
+    """Black for white: MNIST's digits become dark on white."""
+    return 255 - datasets.load(name, split, settings.images).pixels[:most]
 
 
 def sklearn_digits(split: str, most: int, settings: Settings) -> Tensor:
@@ -78,7 +82,7 @@ def photographs(split: str, most: int, settings: Settings) -> Tensor:
 
 
 MADE: dict[str, Callable[..., Tensor]] = {
-    made.__name__: made for made in (gaussian_noise, uniform_noise, inverted_mnist, sklearn_digits, photographs)
+    made.__name__: made for made in (gaussian_noise, uniform_noise, sklearn_digits, photographs)
 }
 
 

@@ -1,6 +1,6 @@
-"""Draw every figure of one model, for the first seed, from predictions and the history of its training alone.
+"""Draw all figures of one model, for the first seed, from its predictions and training history alone.
 
-Writes plots/<model>/: PNG where people look, CSV where people compare (`dvc plots diff`).
+Writes plots/<model>/: PNG files to look at, and CSV files to compare (`dvc plots diff`).
 """
 
 import shutil
@@ -12,7 +12,7 @@ from stages.params import MODELS
 
 
 def main() -> None:
-    """Read what the figures show, draw them."""
+    """Read predictions and history, and draw the figures."""
     call = command.opened(__doc__, models=MODELS)
     settings, seed = call.settings, call.settings.seeds[0]
 
@@ -27,7 +27,7 @@ def main() -> None:
     }
     history = pd.read_csv(Path("posteriors", call.model, str(seed), "elbo.csv"))
     folder = Path("plots") / call.model
-    shutil.rmtree(folder, ignore_errors=True)  # no figure outlives the code that drew it
+    shutil.rmtree(folder, ignore_errors=True)  # remove figures that the code no longer draws
     figures.draw(settings, predictions, history, folder)
 
 

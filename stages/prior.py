@@ -1,4 +1,4 @@
-"""Look at what a Bayesian neural network believes before it has seen data: predictions under its prior.
+"""Prior predictive check of a Bayesian neural network: predictions before it has seen any data.
 
 Writes predictions/prior/<model>/networks.safetensors and, computed from it alone, metrics/prior/<model>.json.
 """
@@ -9,7 +9,7 @@ from stages import command
 
 
 def main() -> None:
-    """Draw networks, predict, measure."""
+    """Draw networks from the prior, predict and compute the metrics."""
     call = command.opened(__doc__, models=("bnn",))
     settings, name = call.settings, f"prior/{call.model}"
 

@@ -1,8 +1,8 @@
-"""Hand the digits that the network is unsure of to a person: choose the threshold, and see what comes of it.
+"""Refer uncertain images to a person: choose a threshold on the entropy, and measure the effect, for one seed.
 
-The threshold on the predictive entropy is chosen on validation digits. Writes
-metrics/referral/<model>/<seed>.json: the threshold, and for held-out digits and each out-of-distribution data set
-the share that is referred and the error rate among those that the network answers.
+The threshold on the predictive entropy is chosen on validation images. Writes
+metrics/referral/<model>/<seed>.json: the threshold, and for held-out images and each out-of-distribution data set
+the share that is referred and the error rate among the images that the network answers.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from stages import command
 
 
 def main() -> None:
-    """Read predictions, choose, measure."""
+    """Read predictions, choose the threshold and compute the metrics."""
     call = command.opened(__doc__, models=("bnn",), seed=True)
     settings, name = call.settings, f"{call.model}/{call.seed}"
 
@@ -21,10 +21,10 @@ def main() -> None:
     evaluation = import_module(f"stages.evaluation.{call.model}")
     predictions = artifacts.read_groups(f"predictions/{name}")
     validation, held_out = predictions["validation"], predictions["cases"]
-    if settings.evaluate.split == "validation":  # the same digits: every other one chooses, the rest judge
+    if settings.evaluate.split == "validation":  # the same images: use half to choose, half to measure
         validation, held_out = every_other(validation, 0), every_other(held_out, 1)
     threshold = referral.threshold(entropy(evaluation, validation), right(validation))
-    threshold = max(threshold, -1.0)  # below any entropy; JSON knows no infinity
+    threshold = max(threshold, -1.0)  # below any entropy; JSON has no infinity
     digits = {"validation": validation, evaluation.in_distribution(settings): held_out}
     metrics = {"threshold_nats": threshold} | {
         of: referral.outcome(entropy(evaluation, cases), threshold, right(cases)) for of, cases in digits.items()
@@ -36,17 +36,17 @@ def main() -> None:
 
 
 def every_other(cases: dict, start: int) -> dict:
-    """Half of the cases."""
+    """Every other case, from `start` on."""
     return {name: values[start::2] for name, values in cases.items()}
 
 
 def entropy(evaluation, cases: dict):
-    """The score that decides, (cases,)."""
+    """The score that the threshold applies to, (cases,)."""
     return evaluation.ood_scores(cases)["entropy"]
 
 
 def right(cases: dict):
-    """Whether the likeliest class is the true one, (cases,) bool."""
+    """Whether the most probable class is the true one, (cases,) bool."""
     return cases["probabilities"].argmax(axis=1) == cases["labels"]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PACKAGE = Path(__file__).resolve().parent
-RECORDS = ".runs"  # what runs took: unknown to Git and DVC, since no result depends on it
+RECORDS = ".runs"  # costs of runs, not tracked by Git or DVC, since no result depends on them
 RECORDED_PACKAGES = ("torch", "pyro-ppl", "numpy", "safetensors")
 
 
@@ -33,22 +33,22 @@ def prepare(settings: Settings, seed: int) -> torch.device:
     """Resolve the device, set the threads, switch deterministic algorithms on and seed every global generator.
 
     Args:
-        settings: device, threads, instructions and matmul_precision are what is used.
-        seed: of the generators.
+        settings: of which device, threads, instructions and matmul_precision matter here.
+        seed: for the generators.
 
     Raises:
-        Failure: if the device is not there.
+        Failure: if the device is not available.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     resolved = _resolve(settings.device)
     _set_threads(settings.threads)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid, 4% of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # only a debugging aid, and costs 4% of a step
     torch.backends.cudnn.benchmark = False
     precision = "tf32" if settings.matmul_precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = precision
     torch.backends.cudnn.conv.fp32_precision = precision  # TF32 by default
-    torch.manual_seed(seed)  # Pyro draws from torch's global generators
+    torch.manual_seed(seed)  # Pyro uses torch's global generators
     np.random.seed(seed)
     return resolved
 
@@ -57,13 +57,13 @@ def _set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     if threads > (cores := usable_cores()):
         tqdm.write(
-            f"threads = {threads} on {cores} {'core' if cores == 1 else 'cores'}: the same numbers as elsewhere, "
-            "but slower. Another `threads` in params.yaml would be faster here and give other weights"
+            f"threads = {threads} on {cores} {'core' if cores == 1 else 'cores'}: the results are the same as "
+            "elsewhere, but slower. A smaller `threads` in params.yaml would be faster here but give other weights"
         )
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -80,7 +80,7 @@ def _resolve(device: str) -> torch.device:
 def identity(
     device: torch.device, seed: int, params: Mapping[str, Any], data: Iterable[str | Path]
 ) -> dict[str, Any]:
-    """All that the result of a run depends on, as JSON types: the same here, the same bytes there.
+    """Everything that the result of a run depends on, as JSON types: equal identities give equal bytes.
 
     Args:
         device: as `prepare` returned it.
@@ -103,7 +103,7 @@ def identity(
 
 
 def record(folder: str | Path, content: Mapping[str, Any]) -> None:
-    """Note how the outputs in `folder` came about, in .runs/<folder>/run.json.
+    """Record how the outputs in `folder` were made, in .runs/<folder>/run.json.
 
     Args:
         folder: of a posterior or of predictions.
@@ -113,7 +113,7 @@ def record(folder: str | Path, content: Mapping[str, Any]) -> None:
 
 
 def recorded(folder: str | Path) -> dict[str, Any]:
-    """What `record` noted of the outputs in `folder`; empty if they were not made here."""
+    """What `record` wrote about the outputs in `folder`; empty if they were not made here."""
     path = _record_path(folder)
     return artifacts.read_json(path) if path.exists() else {}
 
@@ -126,7 +126,7 @@ def _record_path(folder: str | Path) -> Path:
 
 
 class Costs:
-    """What a run takes, from now on."""
+    """Measures the time and memory that a run takes, from now on."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -136,8 +136,8 @@ class Costs:
         """The costs up to now, as JSON types.
 
         Args:
-            items: data seen in gradient steps.
-            earlier: seconds that processes which were cut off had spent on the same.
+            items: number of data used in gradient steps.
+            earlier: seconds that earlier, interrupted processes spent on the same run.
         """
         seconds = time.monotonic() - self.start + earlier
         on_gpu = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
@@ -151,7 +151,7 @@ class Costs:
 
 
 def cpu() -> str:
-    """The processor's name, where Linux tells it."""
+    """The name of the processor, as reported by Linux or the platform."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
@@ -160,8 +160,8 @@ def cpu() -> str:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident size of this program so far, in MiB."""
-    try:  # what `ru_maxrss` says on Linux may be the size of the parent that the process was forked from
+    """Peak resident memory of this process so far, in MiB."""
+    try:  # on Linux, `ru_maxrss` may be the size of the parent process before the fork
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
     except (FileNotFoundError, StopIteration):
@@ -175,7 +175,7 @@ def _versions() -> dict[str, str]:
 
 
 def _compiler() -> str | None:
-    """The C++ compiler of traced steps, in its own words; None if there is none."""
+    """The version line of the C++ compiler that compiles traced steps; None if there is no compiler."""
     try:
         found = subprocess.run([os.environ.get("CXX", "g++"), "--version"], capture_output=True, text=True)
     except OSError:
@@ -184,7 +184,7 @@ def _compiler() -> str | None:
 
 
 def _code() -> dict[str, str]:
-    """SHA-256 of every file of this package that the process has imported, the one that it runs included."""
+    """SHA-256 of every file of this package that the process has imported, including the main module."""
     modules = [module for name, module in sys.modules.items() if name == "__main__" or name.startswith("stages.")]
     files = {Path(module.__file__).resolve() for module in modules if getattr(module, "__file__", None)}
     return _sha256(sorted(file for file in files if file.parent.is_relative_to(PACKAGE)))
@@ -195,7 +195,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _sha256(files: Iterable[Path]) -> dict[str, str]:
-    """By path, relative to the repository where it is in there."""
+    """SHA-256 by path; paths inside the repository are relative to it."""
     hashes = {}
     for file in files:
         path = file.resolve()

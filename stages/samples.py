@@ -1,6 +1,6 @@
-"""How many networks drawn from the posterior are enough? Likelihood and separation against their number.
+"""Measure how the likelihood and the OOD detection of predictions depend on the number of posterior samples.
 
-A choice is made here, so the data are validation digits, and scikit-learn's digits as out-of-distribution data.
+The results guide a choice, so they use validation images, with scikit-learn's digits as out-of-distribution data.
 
 Writes predictions/samples/<model>/<seed>/<data set>.safetensors and, computed from them alone,
 metrics/samples/<model>/<seed>.json.
@@ -14,7 +14,7 @@ SPLIT, OUT_OF_DISTRIBUTION = "validation", "sklearn_digits"
 
 
 def main() -> None:
-    """Predict by more and more networks, measure."""
+    """Predict with increasing numbers of networks and compute the metrics."""
     call = command.opened(__doc__, models=("bnn",), seed=True)
     settings, name = call.settings, f"samples/{call.model}/{call.seed}"
 

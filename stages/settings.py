@@ -1,26 +1,28 @@
-"""params.yaml as one typed, validated object: every key of the file, and what its value may be.
+"""params.yaml as one typed, validated object: every key of the file and its allowed values.
 
-Each model's section is described by the class `Params` in that model's own file.
+The section of each model is described by the class `Params` in that model's file.
 """
 
+import difflib
 from typing import Annotated, Literal, TypeVar
 
 import pydantic
 from pydantic import AfterValidator, Field
 
+from stages import torchvision_sets
 from stages.models import blr, bnn, labels_only, ssvae, vae
-from stages.params import Finite, Positive, Section, Seed, Training
+from stages.params import Finite, Positive, Probability, Section, Seed, Training, shown
 
 
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError("every seed may appear once")
+        raise ValueError("every seed may appear only once")
     return seeds
 
 
 def _ascending(values: list) -> list:
     if sorted(set(values)) != values:
-        raise ValueError("must ascend")
+        raise ValueError("must be in ascending order")
     return values
 
 
@@ -29,21 +31,63 @@ Levels = Annotated[list[Value], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class DataSize(Section):
-    """How many images of each split are used; all of them, except in a quick run."""
+    """Number of images used of each split: all of them, except in a quick run."""
 
     train: Annotated[int, Field(ge=100, le=50_000)]
     validation: Annotated[int, Field(ge=100, le=10_000)]
     test: Annotated[int, Field(ge=100, le=10_000)]
 
 
+def _class_names(names: list) -> list[str]:
+    distinct = {name for name in names if isinstance(name, str)}
+    if not 2 <= len(names) == len(distinct) <= 256:
+        raise ValueError("must be 2 to 256 different names, digits in quotes")
+    return names
+
+
+ClassNames = Annotated[list, AfterValidator(_class_names)]
+DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # names taken: stages/ood_data.py
+
+
+class Downloaded(Section):
+    """A data set that torchvision knows."""
+
+    torchvision: Annotated[str, AfterValidator(torchvision_sets.known)]  # class; of EMNIST, a slash and the split
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
+
+
+class Local(Section):
+    """A data set on this machine."""
+
+    path: Annotated[str, Field(min_length=1, pattern=r"^[^~'\n]*$")]  # a dep in dvc.yaml: no shell expands it
+    classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
+
+
+class DataSets(Section):
+    """The registry of image data sets, by name."""
+
+    download: dict[DataSetName, Downloaded]
+    local: dict[DataSetName, Local]
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+
+    def all(self) -> dict[str, Downloaded | Local]:
+        """Every data set by its name."""
+        return self.download | self.local
+
+
 class Regression(Section):
-    """The toy regression set: y = intercept + slope x + Normal(0, noise)."""
+    """The toy regression set: y = intercept + slope x + curvature (x - middle)^2 + noise."""
 
     n: Annotated[int, Field(ge=3, le=100_000)]
     n_holdout: Annotated[int, Field(ge=2, le=100_000)]
     intercept: Finite
     slope: Finite
-    noise: Positive
+    curvature: Finite
+    noise: Positive  # sd
+    outliers: Probability  # share of the points whose noise is outlier_scale times as large
+    outlier_scale: Positive
     x_min: Finite
     x_max: Finite
     seed: Seed
@@ -74,6 +118,22 @@ class Calibration(Training):
         return bins
 
 
+class Specification(Section):
+    """What the linear regression takes the data for."""
+
+    mean: Literal["line", "quadratic"]
+    noise: Literal["normal", "student_t"]
+
+
+class Criticism(Section):
+    """A second toy set, which the model explains after it was rewritten."""
+
+    curvature: Finite
+    outliers: Probability
+    before: Specification
+    after: Specification
+
+
 class DropLabels(Section):
     """Which labels the semi-supervised model may see."""
 
@@ -89,56 +149,64 @@ class DropLabels(Section):
 
 
 class PosteriorSamples(Section):
-    """For models whose predictive averages over posterior samples."""
+    """For models whose posterior predictive averages over posterior samples."""
 
     posterior_samples: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+class EvaluateBLR(PosteriorSamples):
+    """The linear regression's predictive, and its posterior predictive checks."""
+
+    replicates: Annotated[int, Field(ge=10, le=100_000)]  # data sets drawn from the posterior predictive
+
+
 class EvaluateVAE(Section):
-    """The VAE's likelihood bound."""
+    """The likelihood bound of the VAE."""
 
     iwae_samples: Annotated[int, Field(ge=1, le=100_000)]
 
 
 class EvaluateSSVAE(Section):
-    """The semi-supervised VAE's drawn digits."""
+    """The digits that the semi-supervised VAE generates."""
 
     drawn_per_class: Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Evaluate(Section):
-    """How posteriors are turned into predictions, and these into metrics."""
+    """How predictions and metrics are computed from posteriors."""
 
     split: Literal["validation", "test"]
     bootstrap: Annotated[int, Field(ge=10, le=100_000)]  # resamples of the test cases
-    blr: PosteriorSamples
+    blr: EvaluateBLR
     bnn: PosteriorSamples
     vae: EvaluateVAE
     ssvae: EvaluateSSVAE
 
 
 class OutOfDistribution(Section):
-    """Images of a kind that a model was not trained on."""
+    """Out-of-distribution images."""
 
-    images: Annotated[int, Field(ge=10, le=10_000)]  # of each data set that is made here
+    bnn: str  # one of data_sets, which the network is not trained on
+    vae: str  # one of data_sets, which the VAE is not trained on
+    images: Annotated[int, Field(ge=10, le=10_000)]  # of each generated data set
 
 
 class PriorCheck(Section):
-    """What networks drawn from the prior say."""
+    """The prior predictive check."""
 
     networks: Annotated[int, Field(ge=2, le=10_000)]
     images: Annotated[int, Field(ge=10, le=10_000)]
 
 
 class Samples(Section):
-    """How good a prediction is by more and more posterior samples."""
+    """The quality of predictions against the number of posterior samples."""
 
     images: Annotated[int, Field(ge=10, le=10_000)]
     counts: Levels[Annotated[int, Field(ge=1, le=10_000)]]
 
 
 class Shift(Section):
-    """Digits that drift away from what was trained on: the levels of each shift."""
+    """Images shifted away from the training data: the levels of each shift."""
 
     images: Annotated[int, Field(ge=10, le=10_000)]
     rotation: Levels[Annotated[float, Field(ge=-360, le=360)]]  # degrees
@@ -157,6 +225,7 @@ class Settings(Section):
     matmul_precision: Literal["float32", "tf32"]
     checkpoint_seconds: Annotated[int, Field(ge=0, le=86_400)]
     images: DataSize
+    data_sets: DataSets
     regression: Regression
     drop_labels: DropLabels
     blr: blr.Params
@@ -164,12 +233,43 @@ class Settings(Section):
     vae: vae.Params
     ssvae: ssvae.Params
     labels_only: labels_only.Params
+    criticism: Criticism
     calibration: Calibration
     evaluate: Evaluate
     ood: OutOfDistribution
     shift: Shift
     samples: Samples
     prior_check: PriorCheck
+
+    @pydantic.model_validator(mode="after")
+    def _names_of_data_sets_are_free(self) -> "Settings":
+        if "mnist" not in self.data_sets.download:
+            raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
+        for name in self.data_sets.local:
+            if name in self.data_sets.download:
+                raise ValueError(f"data_sets.local.{name}: data_sets.download has that name too: take another one")
+        for name in self.data_sets.all():
+            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
+                raise ValueError(f"data_sets: {name} is the name of something that is made here: take another one")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _data_sets_are_known(self) -> "Settings":
+        known = self.data_sets.all()
+        for model, learned in (("bnn", self.bnn.dataset), ("vae", self.vae.dataset)):
+            other = getattr(self.ood, model)
+            for key, name in ((f"{model}.dataset", learned), (f"ood.{model}", other)):
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+                    raise ValueError(f"{key} = {shown(name)}: is not in data_sets, {hint}")
+            if other == learned:
+                raise ValueError(f"ood.{model} = {shown(other)}: is what {model}.dataset has: name another one")
+        classes, names = self.bnn.classes, known[self.bnn.dataset].classes
+        if names and len(names) != classes:
+            said = f"data_sets has {len(names)} names of classes for {self.bnn.dataset}"
+            raise ValueError(f"bnn.classes = {classes}: {said}: set it to {len(names)}")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _some_labels_are_dropped(self) -> "Settings":

@@ -1,4 +1,4 @@
-"""Measure how errors and uncertainty grow as held-out images drift away from what was trained on, for one seed.
+"""Measure how errors and uncertainty grow as held-out images shift away from the training data, for one seed.
 
 Writes predictions/shift/<model>/<seed>/<shift>.safetensors and, computed from them alone,
 metrics/shift/<model>/<seed>.json.
@@ -10,7 +10,7 @@ from stages import command
 
 
 def main() -> None:
-    """Shift, predict, measure."""
+    """Shift the images, predict and compute the metrics."""
     call = command.opened(__doc__, models=("bnn",), seed=True)
     settings, name = call.settings, f"shift/{call.model}/{call.seed}"
 

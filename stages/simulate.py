@@ -1,4 +1,7 @@
-"""Simulate the toy regression set: y = intercept + slope x + Normal(0, noise)."""
+"""Simulate the two toy regression sets: y = intercept + slope x + curvature (x - middle)^2 + noise.
+
+Writes data/regression.csv, and data/criticism.csv, which differs in its curvature and its share of outliers.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,21 @@ def simulate(regression: Regression) -> pd.DataFrame:
     splits = {"train": regression.n, "validation": regression.n_holdout, "test": regression.n_holdout}
     split = np.repeat(list(splits), list(splits.values()))
     x = generator.uniform(regression.x_min, regression.x_max, len(split))
-    y = regression.intercept + regression.slope * x + regression.noise * generator.standard_normal(len(split))
+    noise = regression.noise * generator.standard_normal(len(split))
+    outlier = generator.random(len(split)) < regression.outliers
+    middle = (regression.x_min + regression.x_max) / 2
+    line = regression.intercept + regression.slope * x
+    curve = regression.curvature * (x - middle) ** 2
+    y = line + curve + np.where(outlier, regression.outlier_scale, 1.0) * noise
     return pd.DataFrame({"x": x, "y": y, "split": split})
 
 
 def main() -> None:
-    """Write data/regression.csv."""
+    """Write both tables."""
     settings = command.opened(__doc__).settings
+    changes = {"curvature": settings.criticism.curvature, "outliers": settings.criticism.outliers}
     artifacts.write_csv("data/regression.csv", simulate(settings.regression))
+    artifacts.write_csv("data/criticism.csv", simulate(settings.regression.model_copy(update=changes)))
 
 
 if __name__ == "__main__":

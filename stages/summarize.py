@@ -1,7 +1,7 @@
-"""Summarize every metric: its mean over the seeds, and how far off it might be.
+"""Summarize every metric: its mean over the seeds, and its 95% intervals.
 
-Writes metrics/summary.json: {model: {key: {mean, n, ci95_seeds, ci95_test}}}, the intervals as half widths, of
-every model in metrics/intervals/. `ci95_seeds` comes from the t distribution over seeds, null for a single one;
+Writes metrics/summary.json: {model: {key: {mean, n, ci95_seeds, ci95_test}}}, with intervals as half widths, for
+every model in metrics/intervals/. `ci95_seeds` comes from the t distribution over seeds, null for a single seed;
 `ci95_test` from a bootstrap over the test cases of the first seed, null for a metric that does not depend on them.
 """
 
@@ -13,7 +13,7 @@ from stages.evaluation.intervals import Metrics, mapped, over_seeds
 
 
 def main() -> None:
-    """Read metrics and intervals of all declared seeds, write the summary."""
+    """Read metrics and intervals of all declared seeds, and write the summary."""
     seeds = command.opened(__doc__).settings.seeds
     forget_other_seeds(seeds)
     intervals = Path("metrics/intervals")
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def forget_other_seeds(seeds: Sequence[int], root: str | Path = "metrics") -> None:
-    """Remove the metrics of seeds that params.yaml no longer declares: DVC leaves outputs of dropped stages."""
+    """Remove metrics of seeds that params.yaml no longer declares; DVC keeps the outputs of removed stages."""
     declared = {str(seed) for seed in seeds}
     for path in Path(root).rglob("*.json"):
         if path.stem.isdigit() and path.stem not in declared:

@@ -1,8 +1,8 @@
 """Train one model by stochastic variational inference, for one seed.
 
-Writes posteriors/<model>/<seed>/: weights.safetensors and elbo.csv, the same bytes on every rerun. What the run
-took, and where it ran, goes to .runs/, which DVC does not know. A training that was cut off goes on from its last
-checkpoint.
+Writes posteriors/<model>/<seed>/: weights.safetensors and elbo.csv, the same bytes on every rerun. A record of the
+run's time, memory and machine goes to .runs/, which DVC does not track. An interrupted run resumes from its last
+checkpoint. With LIVE=1 in the environment, its figures so far are written to .live/<model>/<seed>/.
 """
 
 from importlib import import_module
@@ -13,25 +13,25 @@ from stages.params import TRAINED
 
 
 def main() -> None:
-    """Read params and data, run the loop, save the posterior."""
+    """Read params and data, run the SVI loop, and save the posterior."""
     call = command.opened(__doc__, models=TRAINED, seed=True)
     settings, model, seed = call.settings, call.model, call.seed
 
     from stages import artifacts, runtime
     from stages.inference import posterior
-    from stages.inference.loop import checkpoints, svi
+    from stages.inference.loop import checkpoints, live, svi
 
     inference = import_module(f"stages.inference.{model}")
     training = getattr(settings, model)
     device = runtime.prepare(settings, seed)
     costs = runtime.Costs(device)
     sections = settings.model_dump(include=set(inference.PARAMS))
-    data = [path.format(seed=seed) for path in inference.DATA]
+    data = [path.format(seed=seed, settings=settings) for path in inference.DATA]
     identity = runtime.identity(device, seed, sections, data)
-    with checkpoints.alone(model, seed) as scratch:
+    with checkpoints.alone(model, seed) as scratch, live.opened(model, seed) as figures:
         checkpoint = checkpoints.Checkpoint(scratch, identity, settings.checkpoint_seconds)
         problem = inference.problem(settings, seed, device)
-        history = svi.fit(problem, training, f"{model} {seed}", checkpoint)
+        history = svi.fit(problem, training, f"{model} {seed}", checkpoint, figures)
         problem.finish()
 
         folder = Path("posteriors") / model / str(seed)

@@ -20,7 +20,7 @@ from stages.artifacts import replacing
 from stages.params import merged
 
 ROOT = Path(__file__).parent.parent
-DATA = ("FashionMNIST", "MNIST", "regression.csv")  # of the root pipeline; a run drops labels of its own
+DATA = ("images", "regression.csv")  # of the root pipeline; a run drops labels of its own
 
 
 def main() -> None:

@@ -17,6 +17,14 @@ ALL = SimpleNamespace(train=50_000, validation=10_000, test=10_000)
 CPU = torch.device("cpu")
 
 
+class Torchvision(torchvision.datasets.MNIST):
+    """Its reader, for our folder."""
+
+    @property
+    def raw_folder(self):
+        return f"{self.root}/images/mnist"
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Random images whose first three pixels spell their place in the file; those of the test file have a flag."""
@@ -26,8 +34,8 @@ def root(tmp_path_factory):
         pixels = generator.integers(0, 256, (number, 28, 28), dtype=np.uint8)
         place = np.arange(number) | flag
         pixels[:, 0, :3] = np.stack([place >> 16, place >> 8 & 255, place & 255], axis=1)
-        write_images(root / f"MNIST/raw/{prefix}-images-idx3-ubyte", pixels)
-        write_labels(root / f"MNIST/raw/{prefix}-labels-idx1-ubyte", generator.integers(0, 10, number))
+        write_images(root / f"images/mnist/{prefix}-images-idx3-ubyte", pixels)
+        write_labels(root / f"images/mnist/{prefix}-labels-idx1-ubyte", generator.integers(0, 10, number))
     return root
 
 
@@ -59,7 +67,7 @@ def test_smaller_splits_are_taken_from_the_start(root):
 )
 def test_torchvision_reads_the_same(root, split, train, start):
     ours = datasets.load("mnist", split, ALL, root)
-    theirs = torchvision.datasets.MNIST(root, train=train)
+    theirs = Torchvision(root, train=train)
     part = slice(start, start + len(ours))
     assert ours.pixels.dtype == torch.uint8 and ours.labels.dtype == torch.int64
     assert torch.equal(ours.pixels, theirs.data[part].flatten(1))
@@ -67,13 +75,26 @@ def test_torchvision_reads_the_same(root, split, train, start):
 
 
 def test_fashion_mnist_has_a_folder_of_its_own(root, tmp_path):
-    (tmp_path / "FashionMNIST").symlink_to(root / "MNIST")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/fashion_mnist").symlink_to(root / "images/mnist")
     images = datasets.load("fashion_mnist", "test", ALL, tmp_path)
-    assert torch.equal(images.pixels, torchvision.datasets.FashionMNIST(tmp_path, train=False).data.flatten(1))
+    assert torch.equal(images.pixels, datasets.load("mnist", "test", ALL, root).pixels)
+
+
+@pytest.mark.parametrize(("images", "train"), [(600, 500), (599, 500), (66, 55)])
+def test_last_sixth_of_any_data_set_is_for_validation(images, train, tmp_path):
+    pixels = np.arange(images, dtype=np.int64)[:, None, None] % 256 * np.ones((28, 28), dtype=np.uint8)
+    write_images(tmp_path / "images/mine/train-images-idx3-ubyte", pixels.astype(np.uint8))
+    write_labels(tmp_path / "images/mine/train-labels-idx1-ubyte", np.arange(images) % 7)
+    found = [datasets.load("mine", split, ALL, tmp_path) for split in ("train", "validation")]
+    assert [len(part) for part in found] == [train, images - train]
+    assert torch.cat([part.labels for part in found]).tolist() == [i % 7 for i in range(images)]
+    assert torch.cat([part.pixels[:, 0] for part in found]).tolist() == [i % 256 for i in range(images)]
+    assert datasets.classes("mine", tmp_path) == 7
 
 
 def test_missing_file_is_named_with_the_remedy(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"MNIST/raw/train-images-idx3-ubyte is missing: run `dvc repro"):
+    with pytest.raises(FileNotFoundError, match=r"mnist/train-images-idx3-ubyte is missing: run `dvc repro"):
         datasets.load("mnist", "train", ALL, tmp_path)
 
 

@@ -162,8 +162,11 @@ def found(root):
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def placed(contents=MNIST, folder="MNIST"):
-    return {f"{folder}/raw/{name}": content for name, content in contents.items()}
+def placed(contents=MNIST, folder="mnist"):
+    return {f"images/{folder}/{name}": content for name, content in contents.items()}
+
+
+LAYOUTS = ("MNIST/raw", "MNIST", "mnist", "images/mnist", ".")  # of mirrors
 
 
 # --- DATA_MIRROR -----------------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ def placed(contents=MNIST, folder="MNIST"):
 @pytest.mark.parametrize(
     ("kind", "below", "ending"),
     [
-        *[("folder", below, ending) for below in ("MNIST/raw", "MNIST", "mnist", ".") for ending in ("", ".gz")],
+        *[("folder", below, ending) for below in LAYOUTS for ending in ("", ".gz")],
         ("file", "MNIST/raw", ""),
         ("http", "MNIST/raw", ""),
         ("http", "mnist", ".gz"),
@@ -200,7 +203,7 @@ def test_one_mirror_of_both_sets(tmp_path, root, monkeypatch):
     monkeypatch.setenv("DATA_MIRROR", str(tmp_path / "mirror"))
     download.download("mnist", root)
     download.download("fashion_mnist", root)
-    assert found(root) == placed() | placed(CONTENTS["fashion_mnist"], "FashionMNIST")
+    assert found(root) == placed() | placed(CONTENTS["fashion_mnist"], "fashion_mnist")
 
 
 def test_flat_files_of_the_other_set_are_refused(tmp_path, root, monkeypatch):
@@ -297,7 +300,7 @@ def test_nothing_half_written_stays(stop, tmp_path, root, monkeypatch):
 
 
 def test_what_is_in_place_is_not_fetched_again(root, monkeypatch, capsys):
-    write(root / "MNIST/raw", MNIST)
+    write(root / "images/mnist", MNIST)
     monkeypatch.setattr(download, "data_mirror", lambda *_: pytest.fail("asked a source"))
     download.download("mnist", root)
     assert capsys.readouterr().out.count("already in place") == 4
@@ -305,7 +308,7 @@ def test_what_is_in_place_is_not_fetched_again(root, monkeypatch, capsys):
 
 @pytest.mark.parametrize("content", [b"", GOOD[:-1], flipped(GOOD, 5), GOOD + b"x"])
 def test_a_wrong_file_in_place_is_replaced(content, tmp_path, root, monkeypatch):
-    write(root / "MNIST/raw", MNIST | {FIRST: content})
+    write(root / "images/mnist", MNIST | {FIRST: content})
     monkeypatch.setenv("DATA_MIRROR", str(write(tmp_path / "mirror", {FIRST: GOOD})))
     download.download("mnist", root)
     assert found(root) == placed()
@@ -320,7 +323,7 @@ def test_http_errors_are_named(server, root, monkeypatch):
     message = failure(root)
     assert f"{NAMES[0]}: HTTP 503 ({NAMES[0]})" in message
     assert f"{NAMES[1]}: not found" in message
-    assert len(server.requests) == 4 * 8
+    assert len(server.requests) == 4 * 2 * len(LAYOUTS)
 
 
 def test_connection_refused(unreachable, root, tmp_path, monkeypatch, capsys):
@@ -586,7 +589,7 @@ def debian(tmp_path, contents=CONTENTS["fashion_mnist"], lists="good"):
 def test_debian_package(lists, tmp_path, root, capsys):
     debian(tmp_path, lists=lists)
     download.download("fashion_mnist", root)
-    assert found(root) == placed(CONTENTS["fashion_mnist"], "FashionMNIST")
+    assert found(root) == placed(CONTENTS["fashion_mnist"], "fashion_mnist")
     assert capsys.readouterr().out.count("from Debian package dataset-fashion-mnist") == 4
 
 
@@ -640,10 +643,16 @@ def test_command(tmp_path, root, monkeypatch):
     assert found(root) == placed()
 
 
+def test_command_takes_a_name_of_its_own(tmp_path, root, monkeypatch):
+    monkeypatch.setenv("DATA_MIRROR", str(write(tmp_path / "mirror", MNIST)))
+    run_main(monkeypatch, "--dataset", "digits", "--torchvision", "MNIST", "--root", str(root))
+    assert found(root) == placed(folder="digits")
+
+
 def test_command_explains_a_root_that_cannot_be_written(tmp_path, root, monkeypatch):
     root.write_text("a file")
     monkeypatch.setenv("DATA_MIRROR", str(write(tmp_path / "mirror", MNIST)))
-    with pytest.raises(Failure, match=r"data/MNIST.*Not a directory"):
+    with pytest.raises(Failure, match=r"data/images.*Not a directory"):
         run_main(monkeypatch, "--dataset", "mnist", "--root", str(root))
 
 

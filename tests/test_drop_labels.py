@@ -85,8 +85,9 @@ def folder(tmp_path, monkeypatch):
     """A repository with 600 labelled images, in which 300 labels shall stay."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["drop_labels", "--seed", "3"])
-    write_labels(tmp_path / "data/MNIST/raw/train-labels-idx1-ubyte", LABELS)
-    (tmp_path / "data/MNIST/raw/train-images-idx3-ubyte").write_bytes(bytes(16 + 600 * 784))
+    validation = np.zeros(len(LABELS) // 5)  # a sixth of all
+    write_labels(tmp_path / "data/images/mnist/train-labels-idx1-ubyte", np.append(LABELS, validation))
+    (tmp_path / "data/images/mnist/train-images-idx3-ubyte").write_bytes(bytes(16 + 720 * 784))
     write_params(tmp_path, kept=300, scheme="balanced")
     return tmp_path
 

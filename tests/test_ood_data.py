@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits, load_sample_image
 
 from stages import datasets, ood_data
 from stages.evaluation import bnn
+from stages.settings import MADE
 from tests import tiny
 
 MOST = 300
@@ -29,10 +30,15 @@ def mnist(monkeypatch):
 
 
 def test_network_is_shown_all_of_them():
-    assert ("mnist", "fashion_mnist", *ood_data.MADE) == bnn.DATA_SETS
+    shown = bnn.out_of_distribution(COMMITTED)
+    assert {*shown} == {"fashion_mnist", "inverted_mnist", *ood_data.MADE}
 
 
-@pytest.mark.parametrize("name", ood_data.MADE)
+def test_names_of_made_sets_are_taken():
+    assert {*MADE} == {*ood_data.MADE}
+
+
+@pytest.mark.parametrize("name", [*ood_data.MADE, "inverted_mnist"])
 def test_made_sets(name):
     """Bytes, the same each time, others in each split, no class of MNIST."""
     test, again, validation = (ood_data.load(name, split, SETTINGS) for split in ("test", "test", "validation"))
@@ -44,7 +50,7 @@ def test_made_sets(name):
     assert not any(image.tobytes() in seen for image in test.pixels.numpy())
 
 
-@pytest.mark.parametrize("name", ood_data.MADE)
+@pytest.mark.parametrize("name", [*ood_data.MADE, "inverted_mnist"])
 @pytest.mark.parametrize(("split", "images", "asked", "most"), [("test", 200, 40, 40), ("validation", 30, 40, 30)])
 def test_made_sets_are_as_large_as_asked_for(name, split, images, asked, most):
     """No larger than `ood.images`, nor than the split of real digits."""
@@ -72,7 +78,7 @@ def test_noise_has_the_moments_it_says():
 
 
 def test_inverted_digits_and_digits_add_to_white():
-    inverted = ood_data.inverted_mnist("test", MOST, SETTINGS).int()
+    inverted = ood_data.inverted("mnist", "test", MOST, SETTINGS).int()
     both = inverted + datasets.load("mnist", "test", SETTINGS.images).pixels.int()
     assert (both == 255).all()
 

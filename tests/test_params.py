@@ -79,6 +79,11 @@ WRONG = {  # for every kind of value that params.yaml has
     | {"empty": "", "long": "x" * 5000, "lines": "a\nb"},
     list: {"scalar": 0, "null": None, "empty": [], "mapping": {"a": 1}, "twice": [3, 1, 3]},
 }
+OPTIONAL = {  # what may be missing
+    ("data_sets", "download", "fashion_mnist"),  # unless a model learns it
+    ("data_sets", "download", "fashion_mnist", "classes"),
+}
+REQUIRED = [path for path in (*LEAVES, *SECTIONS) if path not in OPTIONAL]
 MUTATIONS = [
     pytest.param(path, wrong, id=f"{'.'.join(path)}-{name}")
     for path, value in LEAVES.items()
@@ -116,7 +121,7 @@ def load(tmp_path):
 
 def test_committed_file_loads_value_by_value():
     settings = params.load(ROOT / "params.yaml")
-    assert settings.model_dump() == COMMITTED
+    assert settings.model_dump(exclude_defaults=True) == COMMITTED
 
 
 def test_quick_overrides_load(load):
@@ -149,12 +154,12 @@ def test_wrong_value_is_named(path, wrong, message):
     assert message(edited(path, wrong)).startswith(f"{'.'.join(path)} = {shown}")
 
 
-@pytest.mark.parametrize("path", [*LEAVES, *SECTIONS], ids=".".join)
+@pytest.mark.parametrize("path", REQUIRED, ids=".".join)
 def test_missing_key_is_named(path, message):
     assert message(without(path)).startswith(f"{'.'.join(path)} is missing")
 
 
-@pytest.mark.parametrize("path", [*LEAVES, *SECTIONS], ids=".".join)
+@pytest.mark.parametrize("path", REQUIRED, ids=".".join)
 def test_misspelt_key_is_named(path, message):
     tree = without(path)
     wrong = path[-1][:-1] + "_"
@@ -186,7 +191,72 @@ def test_unknown_key_comes_with_the_nearest_known_one(path, suggestion, message)
 
 
 def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
-    assert message(edited(("images", "qqq"), 5)).endswith("allowed are train, validation, test")
+    assert message(edited(("images", "qqq"), 5)).endswith("allowed keys are train, validation, test")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"bnn": {"dataset": "mnits"}}, "bnn.dataset = 'mnits': is not in data_sets, did you mean mnist?"),
+        ({"vae": {"dataset": "xyz"}}, "vae.dataset = 'xyz': is not in data_sets, it has fashion_mnist, mnist"),
+        (
+            {"bnn": {"dataset": "fashion_mnist"}},
+            "ood.bnn = 'fashion_mnist': is what bnn.dataset has: name",
+        ),
+        (
+            {"ood": {"vae": "fashion_mnist"}},
+            "ood.vae = 'fashion_mnist': is what vae.dataset has: name",
+        ),
+        (
+            {"bnn": {"dataset": "fashion_mnist", "classes": 9}, "ood": {"bnn": "mnist"}},
+            "bnn.classes = 9: data_sets has 10 names of classes for fashion_mnist: set it to 10",
+        ),
+        (
+            {"data_sets": {"local": {"mnist": {"path": "x"}}}},
+            "data_sets.local.mnist: data_sets.download has that name too: take another one",
+        ),
+        (
+            {"data_sets": {"local": {"photographs": {"path": "x"}}}},
+            "data_sets: photographs is the name of some",
+        ),
+        (
+            {"data_sets": {"local": {"inverted_x": {"path": "x"}}}},
+            "data_sets: inverted_x is the name of some",
+        ),
+        ({"data_sets": {"local": {"My Set": {"path": "x"}}}}, "data_sets.local.My Set"),
+        ({"data_sets": {"local": {"mine": {"path": "~/x"}}}}, "data_sets.local.mine.path = '~/x'"),
+        ({"data_sets": {"local": {"mine": {"pth": "x"}}}}, "data_sets.local.mine.path is missing"),
+        (
+            {"data_sets": {"local": {"mine": {"path": "x", "clases": ["a"]}}}},
+            "data_sets.local.mine.clases = ['a']: unknown key, did you mean classes?",
+        ),
+        (
+            {"data_sets": {"download": {"mnist": {"torchvision": "Kmnist"}}}},
+            "data_sets.download.mnist.torchvision = 'Kmnist': is no grey image data set with classes that "
+            "torchvision has, did you mean KMNIST?",
+        ),
+        (
+            {"data_sets": {"download": {"mnist": {"torchvision": "CIFAR10"}}}},
+            "data_sets.download.mnist.torchvision = 'CIFAR10': is no grey image data set",
+        ),
+    ],
+)
+def test_data_set_that_cannot_be_is_named_with_the_remedy(changes, said, message):
+    tree = copy.deepcopy(COMMITTED)
+    for path, value in leaves(changes):
+        place = tree
+        for key in path[:-1]:
+            place = place.setdefault(key, {})
+        place[path[-1]] = value
+    assert message(tree).startswith(said)
+
+
+def test_data_sets_of_your_own_load(load):
+    tree = edited(("data_sets", "local"), {"mine": {"path": "a folder/here"}})
+    tree["bnn"] |= {"dataset": "mine", "classes": 3}
+    tree["data_sets"]["download"]["letters"] = {"torchvision": "EMNIST/letters"}
+    tree["ood"]["vae"] = "letters"
+    assert {*load(tree).data_sets.all()} == {"mnist", "fashion_mnist", "letters", "mine"}
 
 
 def test_number_of_further_faults_is_told(message):

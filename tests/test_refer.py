@@ -8,6 +8,7 @@ import yaml
 
 from stages import artifacts, refer
 from stages.evaluation import bnn
+from tests import tiny
 from tools.readme import ROOT
 
 
@@ -21,7 +22,7 @@ def referred(tmp_path, monkeypatch):
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
         artifacts.write_arrays(tmp_path / "predictions/bnn/0/validation.safetensors", validation)
         artifacts.write_arrays(tmp_path / "predictions/bnn/0/cases.safetensors", held_out)
-        for name in bnn.DATA_SETS[1:]:
+        for name in bnn.out_of_distribution(tiny.settings()):
             scores = {"entropy": np.array([0.1, 2.0])}
             artifacts.write_arrays(tmp_path / f"predictions/ood/bnn/0/{name}.safetensors", scores)
         monkeypatch.chdir(tmp_path)

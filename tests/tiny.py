@@ -17,6 +17,13 @@ SMALL = {
 VARIANTS = {
     "blr full_covariance": ("blr", {"guide": "full_covariance"}),
     "blr mean_field": ("blr", {"guide": "mean_field"}),
+    "blr quadratic": ("blr", {"mean": "quadratic"}),
+    "blr quadratic mean_field": ("blr", {"mean": "quadratic", "guide": "mean_field"}),
+    "blr student_t": ("blr", {"noise": "student_t"}),
+    "blr quadratic student_t mean_field": (
+        "blr",
+        {"mean": "quadratic", "noise": "student_t", "guide": "mean_field"},
+    ),
     "bnn lenet mean_field": ("bnn", {"network": "lenet", "inference": "mean_field"}),
     "bnn lenet mc_dropout": ("bnn", {"network": "lenet", "inference": "mc_dropout", "dropout": 0.5}),
     "bnn lenet map": ("bnn", {"network": "lenet", "inference": "map"}),

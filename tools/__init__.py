@@ -1,1 +1,1 @@
-"""What a person runs and dvc.yaml does not: quick runs, verification, upkeep."""
+"""Commands that people run and dvc.yaml does not: quick runs, verification, maintenance."""

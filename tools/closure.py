@@ -1,7 +1,7 @@
-"""Print which files of this project each stage imports, and hold the deps of every dvc.yaml against that.
+"""Print which files of this project each stage imports, and compare them with the deps in every dvc.yaml.
 
-`+` marks a file that is missing from a stage's deps, `-` an entry that is superfluous there; the status is then 1.
-With --write the deps are mended: entries of code come and go, everything else stays as it is.
+`+` marks a file that is missing from a stage's deps, `-` an entry that is not needed; the exit status is then 1.
+With --write the deps are corrected: code entries are added and removed, everything else stays unchanged.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from tools import deps
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("stages", "studies", "tools")
-VALIDATORS = ("stages.params", "stages.settings")  # DVC tracks the values; these change no result, only refuse one
+VALIDATORS = ("stages.params", "stages.settings")  # DVC tracks the values; these only reject values
 REMEDY = "python -m tools.closure --write"
 
 _parsed = cache(ast.parse)
 
 
 def main() -> None:
-    """Print the imports of all stages; mend the deps if told to."""
+    """Print the imports of all stages; correct the deps if asked to."""
     parser = argparse.ArgumentParser(prog="python -m tools.closure", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="mend the deps instead of complaining of them")
+    parser.add_argument("--write", action="store_true", help="correct the deps instead of reporting an error")
     args = parser.parse_args()
     mended = {}
     for path in (ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml"))):
@@ -42,18 +42,18 @@ def main() -> None:
             mended[path] = deps.edited(path.read_bytes().decode(), stages).encode()
     names = ", ".join(str(path.relative_to(ROOT)) for path in mended)
     if mended and not args.write:
-        print(f"The deps in {names} are not what is imported: `{REMEDY}` mends them")
+        print(f"The deps in {names} differ from the imports: run `{REMEDY}`")
         raise SystemExit(1)
     for path, text in mended.items():
         with replacing(path) as temporary:
             temporary.write_bytes(text)
-    print(f"Mended: {names}" if mended else "All deps are what is imported")
+    print(f"Corrected: {names}" if mended else "All deps match the imports")
 
 
 def code_of(stage: deps.Stage) -> tuple[set[str], set[str]]:
-    """The entries of code that a stage has, and those that it should have.
+    """The code entries that a stage has, and those that it should have.
 
-    That is a file each, or the folders that it has now, as long as they hold no other code.
+    An entry is a file, or a folder that is listed now and contains no other code.
     """
     named = {entry for entry in stage.deps if entry.endswith(".py") or in_folder(entry) or gone(entry)}
     imported = of_command(stage.command)
@@ -62,12 +62,13 @@ def code_of(stage: deps.Stage) -> tuple[set[str], set[str]]:
 
 
 def of_command(command: str) -> set[str]:
-    """Paths, relative to the root, of all files with code in them that `command` imports.
+    """Paths, relative to the root, of all files with code that `command` imports.
 
-    In the modules that it runs, `import_module(f"stages.models.{name}")` imports the model of its --model, or all.
+    In the modules that it runs, `import_module(f"stages.models.{name}")` counts as importing the model given by
+    --model, or all models.
 
     Raises:
-        Failure: if it runs no module of this project.
+        Failure: if the command runs no module of this project.
     """
     words = shlex.split(command.replace("--model=", "--model "))
     entry = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
@@ -89,18 +90,18 @@ def of_command(command: str) -> set[str]:
 
 
 def in_folder(entry: str) -> set[str]:
-    """The files with code in them in a folder of a package; none if `entry` is no such folder."""
+    """The files with code in a folder of a package; none if `entry` is not such a folder."""
     files = (ROOT / entry).rglob("*.py") if entry.split("/")[0] in PACKAGES else ()
     return {path.relative_to(ROOT).as_posix() for path in files if has_code(path)}
 
 
 def gone(entry: str) -> bool:
-    """Whether it names a folder of code that is no more; folders in studies/ may be outputs, yet to come."""
+    """Whether it names a deleted folder of code; missing folders in studies/ may be future outputs."""
     return entry.startswith(("stages/", "tools/")) and "${" not in entry and not (ROOT / entry).exists()
 
 
 def has_code(path: Path) -> bool:
-    """Whether a file holds more than a docstring."""
+    """Whether a file contains more than a docstring."""
     return any(not isinstance(node, ast.Expr) for node in _parsed(path.read_bytes()).body)
 
 
@@ -112,7 +113,7 @@ def _path(module: str) -> Path | None:
 
 
 def _executed(path: Path) -> Iterator[ast.AST]:
-    """All nodes of a file but those that only type checkers see."""
+    """All nodes of a file except those that only type checkers see."""
     waiting: list[ast.AST] = [_parsed(path.read_bytes())]
     while waiting:
         node = waiting.pop()
@@ -122,7 +123,7 @@ def _executed(path: Path) -> Iterator[ast.AST]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, those for type checkers alone left out."""
+    """The modules that a file imports, except those only for type checkers."""
     package = ".".join(path.relative_to(ROOT).parent.parts)
     for node in _executed(path):
         if isinstance(node, ast.Import):
@@ -133,7 +134,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def _by_name(path: Path, models: tuple[str, ...]) -> Iterator[str]:
-    """What `import_module(f"...{name}")` imports where the braces stand for one of `models`."""
+    """What `import_module(f"...{name}")` imports if the braces are replaced by each of `models`."""
     for node in _executed(path):
         match node:
             case ast.Call(func=function, args=[ast.JoinedStr(values=parts), *_]):

@@ -1,7 +1,8 @@
-"""Gather what runs took into benchmarks/costs.json, for tables to read.
+"""Collect the time and memory of runs in benchmarks/costs.json, from which tables are made.
 
-Seconds are no result: no file that DVC hashes holds them. Each run notes them in .runs/, on the machine where it
-ran; this brings the notes of all runs made here into one file for Git, and leaves those of others as they are.
+Times are not results, so no file that DVC hashes contains them. Each run records them in .runs/, on the machine
+where it ran. This command copies the records of all runs made here into one file for Git, and keeps other entries
+unchanged.
 """
 
 import argparse
@@ -17,18 +18,18 @@ KEYS = ("seconds", "items_per_second", "peak_memory_mb", "peak_device_memory_mb"
 
 
 def main() -> None:
-    """Read the notes, add them to the file."""
+    """Read the records and add them to the file."""
     argparse.ArgumentParser(prog="python -m tools.costs", description=__doc__).parse_args()
     found = gathered(ROOT / RECORDS)
     if not found:
-        raise command.Failure(f"{RECORDS}/ holds no record of a run: `make repro` first")
+        raise command.Failure(f"{RECORDS}/ has no record of a run: run `make repro` first")
     runs = read() | found
     artifacts.write_json(COSTS, {"runs": dict(sorted(runs.items()))})
-    print(f"{len(found)} of {len(runs)} runs in {COSTS.relative_to(ROOT)} are from here")
+    print(f"{len(found)} of {len(runs)} runs in {COSTS.relative_to(ROOT)} were made here")
 
 
 def gathered(records: Path) -> dict[str, dict]:
-    """What each run took, by the folder of its outputs."""
+    """The costs of each run, by the folder of its outputs."""
     found = {}
     for path in sorted(records.rglob("run.json")):
         record = artifacts.read_json(path)
@@ -37,13 +38,13 @@ def gathered(records: Path) -> dict[str, dict]:
 
 
 def mean_seconds(pattern: str) -> float | None:
-    """Of all runs in the file whose folder matches; None if there is none."""
+    """The total over all runs in the file whose folder matches; None if there is none."""
     seconds = [run["seconds"] for folder, run in read().items() if fnmatchcase(folder, pattern)]
     return sum(seconds) / len(seconds) if seconds else None
 
 
 def read() -> dict[str, dict]:
-    """What is in the file."""
+    """The content of the file."""
     return artifacts.read_json(COSTS)["runs"] if COSTS.exists() else {}
 
 

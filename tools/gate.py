@@ -1,7 +1,7 @@
-"""Do the committed results belong to this code, these params and these data? Nothing is run.
+"""Check that the committed results belong to this code, these params and these data, without running anything.
 
-The exit status is 1 where the root pipeline is stale: its results have to be made anew and committed. Studies take
-hours and are run now and then; those that are stale are listed by name.
+The exit status is 1 if the root pipeline is stale: its results must be reproduced and committed. Studies take
+hours and are run only occasionally; stale ones are listed by name.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
         if stages := stale(str(study)):
             others = f" and {len(stages) - 1} more stages" if len(stages) > 1 else ""
             name = study.parent.name
-            print(f"study {name} is stale: {stages[0]}{others}; `make study STUDY={name}` brings it up to date")
+            print(f"study {name} is stale: {stages[0]}{others}; run `make study STUDY={name}` to update it")
     if stages := stale():
         raise command.Failure(
             f"dvc.lock is not current: {', '.join(stages)}: run `dvc repro` and commit dvc.lock, metrics and plots"
@@ -32,12 +32,12 @@ def main() -> None:
 
 
 def stale(*targets: str) -> list[str]:
-    """Names of the stages that `dvc repro` would run, missing data aside.
+    """Names of the stages that `dvc repro` would run, ignoring missing data.
 
-    A stage that would run and whose data are missing ends a dry run with an error that names it.
+    If the data of a stage that would run are missing, the dry run ends with an error that names the stage.
 
     Raises:
-        Failure: if DVC fails and names none.
+        Failure: if DVC fails without naming a stage.
     """
     words = ["dvc", "repro", "--allow-missing", "--dry", *targets]
     result = subprocess.run(words, cwd=ROOT, env=quick.environment(), capture_output=True, text=True)

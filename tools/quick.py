@@ -1,7 +1,7 @@
-"""Run the whole pipeline on a slice of the data with few steps, in a folder of its own.
+"""Run the whole pipeline on a small part of the data with few steps, in a separate folder.
 
-Every stage and every picture in three minutes; committed results stay as they are. The numbers mean nothing:
-the models have hardly been trained. The overrides stand in params.quick.yaml.
+It runs every stage and draws every figure in three minutes, and leaves committed results unchanged. The numbers
+are meaningless, since the models are hardly trained. params.quick.yaml contains the overrides.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SETTINGS = (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore")
 
 
 def main() -> None:
-    """Copy, run, say where to look."""
+    """Copy the pipeline, run it, and say where the results are."""
     parser = argparse.ArgumentParser(prog="python -m tools.quick", description=__doc__)
     parser.add_argument("--into", type=Path, default=Path(".quick"), help="the folder (default: %(default)s)")
     parser.add_argument("--params", type=Path, default=ROOT / "params.quick.yaml", help="overrides of params.yaml")
@@ -31,11 +31,11 @@ def main() -> None:
     result = subprocess.run(["dvc", "repro"], cwd=args.into, env=environment())
     if result.returncode:
         raise SystemExit(result.returncode)
-    print(f"Pictures are in {args.into}/plots, metrics in {args.into}/metrics/summary.json")
+    print(f"Figures are in {args.into}/plots, metrics in {args.into}/metrics/summary.json")
 
 
 def copy(into: Path, overrides: dict[str, Any]) -> None:
-    """Put the pipeline with changed params into a folder; outputs that are there already stay for DVC to reuse."""
+    """Copy the pipeline with changed params to a folder; existing outputs there are kept for DVC to reuse."""
     for name in (*PIPELINE, *SETTINGS):
         source, target = ROOT / name, into / name
         if source.is_dir():
@@ -44,13 +44,15 @@ def copy(into: Path, overrides: dict[str, Any]) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (into / "params.yaml").write_text(yaml.safe_dump(merged(params, overrides), sort_keys=False))
+    params = merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overrides)
+    for entry in params["data_sets"]["local"].values():
+        entry["path"] = str(ROOT / entry["path"])  # it may be relative to the repository
+    (into / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     (into / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")  # the folder is in no Git repository
 
 
 def environment() -> dict[str, str]:
-    """The environment, with this interpreter's folder first on PATH and the data that are here as mirror."""
+    """The environment, with this interpreter's folder first on PATH and the local data as mirror."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     data = {"DATA_MIRROR": str(ROOT / "data")} if (ROOT / "data").is_dir() else {}
     return {**data, **os.environ, "PATH": path}

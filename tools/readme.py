@@ -1,16 +1,21 @@
-"""The parts of README.md and docs/ that come from results: `python -m tools.readme` writes them anew."""
+"""Write the parts of README.md and docs/*.md that come from results anew.
 
-import functools
+They stand between `<!-- name: … -->` and `<!-- end of name -->` in any of them; PARTS says what makes each.
+"""
+
+import argparse
 import json
-import operator
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from scipy.stats import rankdata
 
+from stages.command import Failure, run
+from stages.headline import entry, located
 from stages.params import MODELS
 from studies.bnn_families import SURROGATES
 from studies.bnn_families.plot import label
@@ -18,26 +23,53 @@ from tools import costs, quick
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = [README, ROOT / "docs/choices.md"]
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def table() -> str:
-    """The headlines of all models, from metrics/summary.json."""
-    return headlines(json.loads((ROOT / "metrics/summary.json").read_text()))
-
-
-def headlines(summary: dict) -> str:
-    """The headlines of all models that are in a summary, as a Markdown table."""
+def results() -> str:
+    """The long list of all models, from metrics/summary.json."""
+    summary = json.loads((ROOT / "metrics/summary.json").read_text())
     lines = ["| model | metric | test |", "|---|---|---|"]
-    for model in MODELS:
-        figures = import_module(f"stages.figures.{model}")
-        for path, (text, decimals) in figures.HEADLINES.items() if model in summary else ():
-            entry = functools.reduce(operator.getitem, path.split("."), summary)
-            interval = f" ± {entry['ci95_test']:.{decimals}f}" if entry["ci95_test"] and decimals else ""
-            value = f"{entry['mean']:.{decimals}f}{interval}"
-            lines.append(f"| {figures.TITLE} | {text.format(**summary)} | {value} |")
+    for model, keys, text, decimals in rows(summary, "RESULTS"):
+        lines.append(f"| {model} | {text} | {value(entry(summary, keys), 'ci95_test', decimals)} |")
     return "\n".join(lines)
 
+
+def headlines() -> str:
+    """The rows of metrics/headline.json: on the test set, and over seeds where metrics/seeds.json has them."""
+    summary, seeds = (json.loads((ROOT / f"metrics/{name}.json").read_text()) for name in ("summary", "seeds"))
+    return headline_table(summary, seeds)
+
+
+def headline_table(summary: dict, seeds: dict) -> str:
+    """The headline metrics of all models that are in a summary, as a Markdown table."""
+    lines = ["| model | metric | test | over seeds |", "|---|---|---|---|"]
+    for model, keys, text, decimals in rows(summary, "HEADLINES"):
+        test = value(entry(summary, keys), "ci95_test", decimals)
+        others = value(entry(seeds, keys), "ci95_seeds", decimals) if located(seeds, ".".join(keys)) else ""
+        lines.append(f"| {model} | {text} | {test} | {others} |")
+    return "\n".join(lines)
+
+
+def rows(summary: dict, name: str) -> Iterator[tuple[str, tuple[str, ...], str, int]]:
+    """Model, place in the summary, name and decimals of the metrics in each model's HEADLINES or RESULTS."""
+    for model in MODELS:
+        evaluation = import_module(f"stages.evaluation.{model}")
+        paths = getattr(evaluation, name)
+        for path in paths.values() if name == "HEADLINES" else paths:
+            text, decimals = evaluation.RESULTS[path]
+            if keys := located(summary, path):
+                other = SHOWN_OTHERS.get(keys[1], keys[1].replace("_", " "))  # a data set, where there are some
+                yield evaluation.TITLE, keys, text.format(other=other, **summary), decimals
+
+
+def value(found: dict, interval: str, decimals: int) -> str:
+    """A mean and half of its interval, if it has one."""
+    half_width = f" ± {found[interval]:.{decimals}f}" if found[interval] and decimals else ""
+    return f"{found['mean']:.{decimals}f}{half_width}"
+
+
+SHOWN_OTHERS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 SPEED = [  # path in benchmarks/results.json, what to call it
     ("svi_step.{model}.contestants.ours.median_ms", "this loop, ms"),
@@ -155,25 +187,48 @@ def dag() -> str:
     result = subprocess.run(command, cwd=ROOT, env=quick.environment(), capture_output=True, text=True, check=True)
     lines = result.stdout.strip().splitlines()
     studies = {line.split("[")[0].strip() for line in lines if '["studies/' in line}
-    return "\n".join(line for line in lines if studies.isdisjoint(re.findall(r"node\d+", line)))
+    chart = "\n".join(line for line in lines if studies.isdisjoint(re.findall(r"node\d+", line)))
+    return f"```mermaid\n{chart}\n```"
+
+
+PARTS = {
+    "headlines": headlines,
+    "results": results,
+    "decisions": decisions,
+    "families": families,
+    "reverse": partial(families, "bnn_reverse"),
+    "choice": choice,
+    "speed": speed,
+    "dag": dag,
+}
 
 
 def updated(text: str) -> str:
-    """A document's text with these parts as they should be."""
-    parts = {
-        "results": table,
-        "speed": speed,
-        "decisions": decisions,
-        "families": families,
-        "reverse": partial(families, "bnn_reverse"),
-        "choice": choice,
-    }
-    for part, made in parts.items():
-        marks = rf"(<!-- {part}:.*?-->\n).*?(<!-- end of {part} -->)"
-        text = re.sub(marks, lambda match, made=made: f"{match[1]}{made()}\n{match[2]}", text, flags=re.S)
-    return re.sub(r"(```mermaid\n).*?(\n```)", lambda match: match[1] + dag() + match[2], text, flags=re.S)
+    """A document's text with the parts between marks as they should be.
+
+    Raises:
+        Failure: if a mark names no part, or has no end.
+    """
+    found = re.findall(r"^<!-- (?:(\w+): .*|end of (\w+) )-->", text, flags=re.M)
+    for name in (start or end for start, end in found):
+        if name not in PARTS:
+            raise Failure(f"<!-- {name}: … --> names no part that is made here: one of {', '.join(PARTS)}")
+    if found != [mark for start, _ in found if start for mark in ((start, ""), ("", start))]:
+        names = ", ".join(map("".join, found))
+        raise Failure(f"each part must end before the next one begins, these do not: {names}")
+    marks = r"^(<!-- (\w+): [^\n]*-->\n).*?^(<!-- end of \2 -->)"
+    return re.sub(marks, lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text, flags=re.S | re.M)
+
+
+def main() -> None:
+    """Rewrite the documents in place."""
+    argparse.ArgumentParser(prog="python -m tools.readme", description=__doc__).parse_args()
+    for document in DOCUMENTS:
+        text = document.read_text()
+        if (new := updated(text)) != text:
+            document.write_text(new)
+            print(f"{document.relative_to(ROOT)} is brought up to date")
 
 
 if __name__ == "__main__":
-    for document in DOCUMENTS:
-        document.write_text(updated(document.read_text()))
+    run(main)

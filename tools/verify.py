@@ -1,8 +1,8 @@
-"""Reproduce committed results from nothing, and compare: does this machine find the same numbers?
+"""Reproduce the committed results from scratch and compare every metric with the committed one.
 
-Runs the pipeline (or what one model needs) in a folder of its own, without cache or run-cache, and holds every
-metric against the committed one. How far each may be off follows from the spread over seeds (metrics/seeds.json),
-or stands in tolerances.yaml, with the reason. The exit status is 0 if all are within, 1 if not.
+Runs the pipeline (or what one model needs) in a separate folder, without cache or run-cache. The tolerance of each
+metric comes from the spread over seeds (metrics/seeds.json), or from tolerances.yaml, which gives a reason. The
+exit status is 0 if all metrics are within their tolerances, 1 if not.
 """
 
 import argparse
@@ -35,25 +35,25 @@ class Row:
 
     @property
     def difference(self) -> float:
-        """Rerun less committed."""
+        """Rerun minus committed."""
         return self.rerun - self.committed
 
     @property
     def passes(self) -> bool:
-        """Is the difference allowed?"""
+        """Whether the difference is allowed."""
         return abs(self.difference) <= self.allowed
 
 
 def main() -> None:
-    """Copy, rerun, compare."""
+    """Copy the pipeline, rerun it and compare."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
-    parser.add_argument("--model", choices=params.MODELS, help="only what belongs to this one")
-    parser.add_argument("--into", type=Path, help="the folder (default: a temporary one, deleted if all is well)")
+    parser.add_argument("--model", choices=params.MODELS, help="verify only this model")
+    parser.add_argument("--into", type=Path, help="the folder (default: a temporary one, deleted on success)")
     args = parser.parse_args()
     tolerances = read_tolerances(ROOT)
     folder = args.into or Path(tempfile.mkdtemp(prefix="verify-"))
     if folder.exists() and any(folder.iterdir()):
-        raise command.Failure(f"{folder} is not empty: a rerun starts from nothing, name another folder")
+        raise command.Failure(f"{folder} is not empty: choose an empty folder")
     quick.copy(folder, {})
     files = metric_files(ROOT / "metrics", args.model)
     stages = writers(ROOT / "dvc.lock")
@@ -61,18 +61,18 @@ def main() -> None:
     rows = list(compare(ROOT / "metrics", folder / "metrics", files, tolerances))
     print(table(rows))
     for name, same in posteriors(ROOT / "dvc.lock", folder / "dvc.lock"):
-        print(f"{name}: {'the same bytes' if same else 'other bytes, as on another kind of machine'}")
+        print(f"{name}: {'the same bytes' if same else 'different bytes, as on a different kind of machine'}")
     if failed := sum(not row.passes for row in rows):
-        raise command.Failure(f"{failed} of {len(rows)} metrics differ by more than is allowed, see {folder}")
+        raise command.Failure(f"{failed} of {len(rows)} metrics differ by more than allowed, see {folder}")
     print(f"All {len(rows)} metrics are reproduced")
     if args.into is None:
         shutil.rmtree(folder)
 
 
 def metric_files(metrics: Path, model: str | None) -> list[Path]:
-    """Files of metrics, relative to their folder: of one model, or all.
+    """Metrics files of one model, or of all, relative to their folder.
 
-    Those that lie in the folder itself are summaries of others, or of a study.
+    Files directly in that folder are summaries, or belong to a study.
     """
     found = (path.relative_to(metrics).with_suffix("") for path in metrics.glob("*/**/*.json"))
     found = (path for path in found if path.parts[0] != "intervals")
@@ -86,19 +86,19 @@ def writers(lock: Path) -> dict[str, str]:
 
 
 def rerun(folder: Path, stages: list[str]) -> None:
-    """Run stages and what they need, all if none are named, whatever has been run elsewhere before."""
+    """Run stages and their dependencies, all if none are named, without using results of earlier runs."""
     words = ["dvc", "repro", "--force", "--no-run-cache", *stages]
     if subprocess.run(words, cwd=folder, env=quick.environment()).returncode:
-        raise command.Failure(f"the rerun failed, see above; what it made is in {folder}")
+        raise command.Failure(f"the rerun failed, see above; its outputs are in {folder}")
 
 
 class Tolerances:
-    """How far each metric may be off.
+    """The tolerance of each metric.
 
     Args:
-        spread: metrics/seeds.json, {model: {key: {mean, n, ci95_seeds}}}, for the keys that it has.
-        groups: tolerances.yaml, for all others: groups of `because` and `allowed`, in which `*` stands for
-            anything and 10% for a tenth of the committed value.
+        spread: metrics/seeds.json, {model: {key: {mean, n, ci95_seeds}}}, which takes precedence.
+        groups: tolerances.yaml, for all other metrics: groups of `because` and `allowed`, in which `*` matches
+            anything and 10% means a tenth of the committed value.
     """
 
     def __init__(self, spread: Mapping[str, Any], groups: list[Mapping[str, Any]]):
@@ -106,24 +106,24 @@ class Tolerances:
         self.allowed = {name: value for group in groups for name, value in group["allowed"].items()}
 
     def of(self, model: str, key: str, committed: float) -> float:
-        """The largest difference that two trainings may have: 95% of pairs have a smaller one.
+        """The largest allowed difference of two training runs: 95% of pairs differ by less.
 
         Raises:
-            Failure: if none is known.
+            Failure: if there is no tolerance for the metric.
         """
         entry = self.spread.get(model, {}).get(key)
-        if entry and entry["ci95_seeds"]:  # a spread of 0 over a few seeds is no promise
-            return entry["ci95_seeds"] * math.sqrt(2 * entry["n"])  # from that of a mean to that of a difference
+        if entry and entry["ci95_seeds"]:  # a spread of 0 over a few seeds does not mean that there is none
+            return entry["ci95_seeds"] * math.sqrt(2 * entry["n"])  # from a mean to a difference
         name = f"{model}.{key}"
         for pattern in (name, *self.allowed):
             if pattern in self.allowed and fnmatchcase(name, pattern):
                 value = str(self.allowed[pattern])
                 return abs(committed) * float(value[:-1]) / 100 if value.endswith("%") else float(value)
-        raise command.Failure(f"tolerances.yaml: {name} is missing: how far may it be off, and why?")
+        raise command.Failure(f"tolerances.yaml: {name} is missing: add a tolerance and the reason for it")
 
 
 def read_tolerances(root: Path) -> Tolerances:
-    """From metrics/seeds.json, if there is one, and tolerances.yaml."""
+    """Tolerances from metrics/seeds.json, if it exists, and tolerances.yaml."""
     seeds = root / "metrics/seeds.json"
     spread = artifacts.read_json(seeds) if seeds.exists() else {}
     return Tolerances(spread, yaml.safe_load((root / "tolerances.yaml").read_text()))
@@ -133,19 +133,19 @@ def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Toleran
     """A row for each metric in the files.
 
     Raises:
-        Failure: if a metric is in one of the two alone, or has no tolerance.
+        Failure: if a metric is in only one of the two, or has no tolerance.
     """
     for file in files:
         old, new = (_flat(artifacts.read_json((root / file).with_suffix(".json"))) for root in (committed, rerun))
         if odd := sorted(old.keys() ^ new.keys()):
-            raise command.Failure(f"{file}: {odd[0]} is in one of the two alone: commit the metrics of this code")
+            raise command.Failure(f"{file}: {odd[0]} is in only one of the two: commit the metrics of this code")
         model = "/".join(part for part in file.parts if not part.isdigit())
         for key in old:
             yield Row(f"{file}.{key}", old[key], new[key], tolerances.of(model, key, old[key]))
 
 
 def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
-    """Each posterior that the rerun has made, and whether it has the bytes that dvc.lock tells of."""
+    """Each posterior of the rerun, and whether its bytes match dvc.lock."""
     old, new = (yaml.safe_load(path.read_text())["stages"] for path in (committed, rerun))
     for name in sorted(new.keys() & old.keys()):
         hashes = [
@@ -157,7 +157,7 @@ def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
 
 
 def table(rows: list[Row]) -> str:
-    """committed | rerun | difference | allowed, a line each; a mark where it is too much."""
+    """A table with one line per metric: committed, rerun, difference, allowed, and a mark if too large."""
     lines = [("metric", "committed", "rerun", "difference", "allowed", "")]
     for row in rows:
         numbers = (f"{value:.6g}" for value in (row.committed, row.rerun, row.difference, row.allowed))
@@ -174,7 +174,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def _flat_entries(tree: Mapping[str, Any], prefix: str = "") -> dict[str, dict]:
-    """As `_flat`, of a tree whose leaves are {mean, n, ci95_seeds}."""
+    """Like `_flat`, for a tree whose leaves are {mean, n, ci95_seeds}."""
     rows = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"

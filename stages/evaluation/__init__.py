@@ -1,1 +1,1 @@
-"""Step 4: posterior predictives and the numbers that say how good they are."""
+"""Step 4b: metrics computed from saved predictions."""

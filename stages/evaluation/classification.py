@@ -1,14 +1,14 @@
-"""Metrics of probabilistic classifiers, from probabilities and labels alone.
+"""Metrics of probabilistic classifiers, computed from probabilities and labels alone.
 
-What scikit-learn and SciPy have is theirs; the rest is written here. (torchmetrics has an expected calibration
-error, but it counts a confidence of exactly 1 in a sixteenth bin.)
+Metrics that scikit-learn or SciPy provide come from there; the rest are implemented here. (torchmetrics has an
+expected calibration error, but it puts a confidence of exactly 1 into a sixteenth bin.)
 """
 
 import numpy as np
 from scipy.stats import entropy
 from sklearn.metrics import brier_score_loss, log_loss
 
-BINS = 15  # of both calibration errors, as in Guo et al. (2017)
+BINS = 15  # in both calibration errors, as in Guo et al. (2017)
 RISK = 1e-3  # the error rate that coverage_at_risk_1e3 allows
 
 
@@ -20,11 +20,11 @@ def metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: classes, (cases,).
 
     Returns:
-        error_percent; nll and predictive_entropy in nats (scikit-learn counts a probability as 2.2e-16 at least);
+        error_percent; nll and predictive_entropy in nats (scikit-learn clips probabilities below 2.2e-16);
         brier, summed over classes; ece and adaptive_ece; aurc; coverage_at_risk_1e3, a fraction.
     """
     p = probabilities.astype(np.float64)
-    p /= p.sum(axis=1, keepdims=True)  # float32 rows sum to 1 within rounding only
+    p /= p.sum(axis=1, keepdims=True)  # float32 rows sum to 1 only up to rounding
     classes = np.arange(p.shape[1])
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == labels
     return {
@@ -44,8 +44,8 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = B
 
     Args:
         confidence: probability of the predicted class, (cases,).
-        correct: whether it was right, (cases,) bool.
-        bins: number of bins on [0, 1]; a confidence of 1 belongs to the last.
+        correct: whether the prediction is correct, (cases,) bool.
+        bins: number of bins on [0, 1]; a confidence of 1 falls into the last.
     """
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(index, weights=confidence - correct)).sum() / len(confidence))
@@ -56,8 +56,8 @@ def adaptive_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
 
     Args:
         confidence: probability of the predicted class, (cases,).
-        correct: whether it was right, (cases,) bool.
-        bins: number of bins; their sizes differ by one case at most.
+        correct: whether the prediction is correct, (cases,) bool.
+        bins: number of bins; their sizes differ by at most one case.
     """
     order = np.argsort(confidence, kind="stable")
     gaps = [
@@ -71,7 +71,8 @@ def adaptive_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
 def selective_risk(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """Error rate among the k most confident cases, for k = 1 ... cases; shape (cases,).
 
-    Cases of equal confidence are answered together: each gets the group's mean error, whatever their order.
+    Cases of equal confidence are tied: each counts with the mean error of its group, so their order does not
+    matter.
     """
     order = np.argsort(-confidence, kind="stable")
     _, group, size = np.unique(-confidence[order], return_inverse=True, return_counts=True)
@@ -87,6 +88,6 @@ def area_under_risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> flo
 
 
 def coverage_at_risk(confidence: np.ndarray, correct: np.ndarray, risk: float) -> float:
-    """Largest share of cases that can be answered, the surest first, with an error rate of at most `risk`."""
+    """Largest share of cases, most confident first, that can be answered with an error rate of at most `risk`."""
     allowed = np.flatnonzero(selective_risk(confidence, correct) <= risk)
     return float((allowed[-1] + 1) / len(confidence)) if len(allowed) else 0.0

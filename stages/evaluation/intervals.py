@@ -1,4 +1,4 @@
-"""How far off metrics might be: over test cases and over seeds."""
+"""Confidence intervals of metrics, over test cases and over seeds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from stages.artifacts import Groups
 
-Metrics = dict[str, Any]  # numbers, or the same again
+Metrics = dict[str, Any]  # a nested dictionary of numbers
 
 
 def bootstrap(
@@ -18,13 +18,13 @@ def bootstrap(
     """Half widths of 95% percentile intervals (Efron and Tibshirani 1993) of metrics over test cases.
 
     Args:
-        compute: from predictions to metrics.
+        compute: function from predictions to metrics.
         predictions: groups of arrays.
-        resampled: the groups whose arrays have one entry per test case; each is resampled on its own.
+        resampled: the groups whose arrays have one entry per test case; each is resampled independently.
         resamples: number of resamples.
 
     Returns:
-        The tree of metrics, None where resampling changes nothing.
+        The half widths, nested like the metrics; None where a metric is the same in all resamples.
     """
     generator = np.random.default_rng(0)
     draws = []
@@ -44,7 +44,7 @@ def _half_width(*values: float) -> float | None:
 
 
 def over_seeds(of_seeds: Sequence[Metrics]) -> Metrics:
-    """Mean over seeds, their number, and the half width of the 95% interval of the mean, of each metric."""
+    """For each metric: its mean over seeds, the number of seeds, and the half width of the mean's 95% interval."""
 
     def entry(*values: float) -> dict[str, float | int | None]:
         return {"mean": float(np.mean(values)), "n": len(values), "ci95_seeds": t_interval(values)}
@@ -53,14 +53,14 @@ def over_seeds(of_seeds: Sequence[Metrics]) -> Metrics:
 
 
 def t_interval(values: Sequence[float]) -> float | None:
-    """Half width of the 95% interval of a mean, None for a single value."""
+    """Half width of the 95% interval of the mean; None for a single value."""
     if len(values) < 2:
         return None
     return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
 
 def mapped(function: Callable, *trees: Metrics) -> Any:
-    """Apply `function` to the leaves that stand at the same place in every tree, as the last one has them."""
+    """Apply `function` to the corresponding leaves of all trees; the keys are those of the last tree."""
     if isinstance(trees[-1], dict):
         return {key: mapped(function, *(tree[key] for tree in trees)) for key in trees[-1]}
     return function(*trees)

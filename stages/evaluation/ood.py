@@ -1,6 +1,6 @@
-"""Can a score tell out-of-distribution data from data like those that a model was trained on?
+"""How well scores separate out-of-distribution data from data like those that a model was trained on.
 
-A score is higher for what looks less like the training data. Out-of-distribution data are the positive class.
+Higher scores mean that an input looks less like the training data. Out-of-distribution data are the positives.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         cases: probabilities (cases, classes) and expected_entropy (cases,) of the posterior predictive.
 
     Returns:
-        entropy: H[y | x, data], all uncertainty. mutual_information: what of it is epistemic, entropy minus
-        expected entropy (Houlsby et al. 2011), 0 where rounding may have made it. max_probability: one minus it
-        (Hendrycks and Gimpel 2017).
+        entropy: H[y | x, data], the total uncertainty. mutual_information: its epistemic part, entropy minus
+        expected entropy (Houlsby et al. 2011); 0 where the difference is within rounding error. max_probability:
+        one minus the maximum probability (Hendrycks and Gimpel 2017).
     """
     p = cases["probabilities"].astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
@@ -37,8 +37,8 @@ def likelihood_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         cases: iwae, a bound on log p(x) in nats, and complexity, nats; both (cases,).
 
     Returns:
-        likelihood: -log p(x), which is known to fail: simple images are likely ones (Nalisnick et al. 2019).
-        input_complexity: -log p(x) minus the nats a general compressor needs for x (Serra et al. 2020).
+        likelihood: -log p(x). It is known to fail, because simple images get a high likelihood (Nalisnick et al.
+        2019). input_complexity: -log p(x) minus the nats of a general compressor for x (Serra et al. 2020).
     """
     return {"likelihood": -cases["iwae"], "input_complexity": -cases["iwae"] - cases["complexity"]}
 
@@ -49,8 +49,8 @@ def metrics(
     """How well each score separates each out-of-distribution data set from the in-distribution one.
 
     Args:
-        scores: of each data set, each score (cases,).
-        in_distribution: name of the data set like the training data.
+        scores: data set -> score name -> values (cases,).
+        in_distribution: name of the data set that resembles the training data.
     """
     return {
         name: {score: separation(scores[in_distribution][score], of_set[score]) for score in of_set}
@@ -68,7 +68,7 @@ def separation(in_distribution: np.ndarray, out_of_distribution: np.ndarray) -> 
 
     Returns:
         auroc; aupr (average precision); fpr95: share of the in-distribution cases that are flagged at the
-        threshold which flags 95% of the out-of-distribution ones. All fractions.
+        threshold that flags 95% of the out-of-distribution ones. All fractions.
     """
     positive = np.repeat([0, 1], [len(in_distribution), len(out_of_distribution)])
     scores = np.concatenate([in_distribution, out_of_distribution])

@@ -1,4 +1,4 @@
-"""A prior predictive check: what networks drawn from the prior say of images."""
+"""A prior predictive check: the predictions of networks drawn from the prior."""
 
 import numpy as np
 from scipy.stats import entropy
@@ -16,15 +16,15 @@ def favourite_share(probabilities: np.ndarray) -> np.ndarray:
 
 
 def metrics(probabilities: np.ndarray) -> dict[str, float]:
-    """How sure the networks are alone and together.
+    """Confidence and entropy of single networks and of their average.
 
     Args:
         probabilities: (networks, images, classes).
 
     Returns:
         confidence: mean of a network's largest class probability. favourite_share: mean share of images in a
-        network's most frequent class. predictive_entropy: of the mean over networks, nats, mean over images.
-        expected_entropy: of a network alone, nats, mean over both.
+        network's most frequent class. predictive_entropy: entropy of the mean over networks, averaged over
+        images, nats. expected_entropy: entropy of a single network, averaged over networks and images, nats.
     """
     p = probabilities.astype(np.float64)
     return {

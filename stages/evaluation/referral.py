@@ -1,4 +1,4 @@
-"""Decisions: which cases a classifier answers itself, and which it hands to a person."""
+"""Selective classification: the classifier answers some cases itself and refers the others to a person."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from stages.evaluation.classification import RISK, selective_risk
 
 
 def threshold(score: np.ndarray, correct: np.ndarray, risk: float = RISK) -> float:
-    """The largest score up to which cases can be answered with an error rate of at most `risk`.
+    """The largest threshold such that the cases with scores up to it have an error rate of at most `risk`.
 
     Args:
-        score: of validation cases, larger for the less sure, (cases,).
-        correct: whether the answer would be right, (cases,) bool.
-        risk: the error rate allowed among the answered.
+        score: of validation cases, (cases,); larger means less certain.
+        correct: whether the answer would be correct, (cases,) bool.
+        risk: the error rate allowed among the answered cases.
 
     Returns:
         The threshold; -inf if no case can be answered.
@@ -24,16 +24,17 @@ def threshold(score: np.ndarray, correct: np.ndarray, risk: float = RISK) -> flo
 
 
 def outcome(score: np.ndarray, threshold: float, correct: np.ndarray | None = None) -> dict[str, float]:
-    """What comes of a threshold.
+    """The share of referred cases and the error rate at a threshold.
 
     Args:
         score: (cases,).
-        threshold: cases up to it are answered.
-        correct: whether the answer would be right, (cases,) bool; None if no answer is right.
+        threshold: cases with scores up to it are answered.
+        correct: whether the answer would be correct, (cases,) bool; None if no answer would be correct, as for
+            out-of-distribution cases.
 
     Returns:
-        referred_percent: share of the cases that go to a person. error_percent, where answers can be right: share
-        of errors among the answered ones; 0 if none is.
+        referred_percent: share of the cases that are referred. error_percent, only if `correct` is given: share of
+        errors among the answered cases; 0 if none is answered.
     """
     answered = score <= threshold
     found = {"referred_percent": 100 * float(1 - answered.mean())}

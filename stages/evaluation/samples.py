@@ -1,4 +1,4 @@
-"""Metrics of a posterior predictive by more and more posterior samples."""
+"""Metrics of a posterior predictive as a function of the number of posterior samples."""
 
 import numpy as np
 from scipy.stats import entropy
@@ -9,12 +9,12 @@ from stages.evaluation import classification, ood
 def metrics(
     predictions: dict[str, dict], in_distribution: str, out_of_distribution: str
 ) -> dict[str, dict[str, float]]:
-    """{number of samples: {nll, ece, auroc}}, the area being that of the entropy.
+    """{number of samples: {nll, ece, auroc}}; the AUROC is that of the predictive entropy.
 
     Args:
-        predictions: of each data set, probabilities (counts, images, classes), counts and labels.
-        in_distribution: the data set like the training data.
-        out_of_distribution: another one.
+        predictions: for each data set, probabilities (counts, images, classes), counts and labels.
+        in_distribution: the data set that resembles the training data.
+        out_of_distribution: the data set to tell it from.
     """
     pair = predictions[in_distribution], predictions[out_of_distribution]
     digits, found = pair[0], {}

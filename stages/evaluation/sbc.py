@@ -1,8 +1,9 @@
-"""Simulation-based calibration: does a posterior approximation mean what it says? (Talts et al. 2018)
+"""Simulation-based calibration: are approximate posteriors calibrated? (Talts et al. 2018)
 
-Draw parameters from the prior, data from the likelihood, and approximate posteriors for the data. If those are
-right, the rank of each true parameter among draws from its posterior is uniform on 0 ... draws. A hump in the
-middle says that the posterior is too wide, a valley that it is too narrow, a slope that it is biased.
+Draw parameters from the prior and data from the likelihood, then approximate the posterior of each data set. If
+the approximation is exact, the rank of each true parameter among draws from its posterior is uniform on 0 ...
+draws. A hump in the middle means that the posterior is too wide, a valley that it is too narrow, a slope that it
+is biased.
 """
 
 from collections.abc import Mapping
@@ -12,26 +13,26 @@ from scipy.stats import chisquare
 
 
 def ranks(truth: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """How many draws are smaller than the truth.
+    """The number of draws that are smaller than the true value.
 
     Args:
-        truth: of each parameter, (data sets,).
-        draws: of each parameter, (draws, data sets).
+        truth: for each parameter, (data sets,).
+        draws: for each parameter, (draws, data sets).
 
     Returns:
-        Of each parameter, (data sets,) int64 in 0 ... draws.
+        For each parameter, (data sets,) int64 in 0 ... draws.
     """
     return {name: (draws[name] < value).sum(axis=0) for name, value in truth.items()}
 
 
 def histogram(ranks: np.ndarray, draws: int, bins: int) -> np.ndarray:
-    """Counts of ranks in bins of the same number of ranks, (bins,).
+    """Histogram of the ranks, in bins that cover the same number of ranks each, (bins,).
 
     Raises:
-        ValueError: if the `draws` + 1 possible ranks cannot be shared out evenly.
+        ValueError: if the `draws` + 1 possible ranks cannot be divided evenly among the bins.
     """
     if (draws + 1) % bins:
-        raise ValueError(f"{draws} draws have {draws + 1} ranks, which {bins} bins do not share evenly")
+        raise ValueError(f"{draws} draws have {draws + 1} ranks, which cannot be divided evenly among {bins} bins")
     return np.bincount(ranks * bins // (draws + 1), minlength=bins)
 
 

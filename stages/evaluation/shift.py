@@ -1,4 +1,4 @@
-"""Errors, calibration and entropy of a classifier as its inputs drift (Ovadia et al. 2019)."""
+"""Errors, calibration and entropy of a classifier under increasing shift of its inputs (Ovadia et al. 2019)."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ KEYS = ("error_percent", "ece", "predictive_entropy")
 
 
 def curve(prediction: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """What becomes of each of `KEYS` along one shift, a number per level.
+    """Each metric of `KEYS` as a function of the level of one shift: one number per level.
 
     Args:
         prediction: probabilities (levels, images, classes) and labels (images,).
@@ -18,7 +18,7 @@ def curve(prediction: dict[str, np.ndarray]) -> dict[str, list[float]]:
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict[str, float]]]:
-    """{shift: {level: {key: value}}}, levels as in `levels` of each prediction."""
+    """{shift: {level: {key: value}}}, with the levels that each prediction lists in `levels`."""
     found = {}
     for name, prediction in predictions.items():
         curves = curve(prediction)

@@ -1,4 +1,4 @@
-"""Step 4b for the VAE: bounds on the likelihood of held-out images, and what the latent space is used for."""
+"""Step 4b for the VAE: bounds on the likelihood of held-out images, and the use of the latent space."""
 
 from __future__ import annotations
 
@@ -11,23 +11,36 @@ from stages.evaluation import ood
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TEST_CASES = {"cases"}  # groups of predictions with an entry per test case: the bootstrap resamples them
+TEST_CASES = {"cases"}  # groups with one entry per test case, which the bootstrap resamples
+TITLE = "VAE"
+RESULTS = {  # rows of the table of results, by their place in metrics/summary.json: label, decimals
+    "vae.iwae": ("−IWAE, {vae[iwae_samples][mean]:.0f} samples (nats per image)", 2),
+    "vae.elbo": ("−ELBO (nats per image)", 2),
+    "vae.active_units": ("active units of the latent space", 0),
+    "ood/vae.*.likelihood.auroc": ("AUROC against {other}, likelihood", 4),
+    "ood/vae.*.input_complexity.auroc": ("the same, corrected for input complexity", 4),
+}
+HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
+    "iwae": "vae.iwae",
+    "elbo": "vae.elbo",
+    "auroc": "ood/vae.*.likelihood.auroc",
+}
 
 ood_scores = ood.likelihood_scores
 
 
 def in_distribution(settings: Settings) -> str:
     """The data set that the VAE was trained on."""
-    return "fashion_mnist"
+    return settings.vae.dataset
 
 
 def out_of_distribution(settings: Settings) -> list[str]:
-    """Those that it was not."""
-    return ["mnist"]
+    """The data set `ood.vae` of params.yaml."""
+    return [settings.ood.vae]
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Likelihood bounds as costs, -ELBO and -IWAE: nats per image, lower is better."""
+    """Negative likelihood bounds, -ELBO and -IWAE, in nats per image; lower is better."""
     cases = predictions["cases"]
     iwae, rate, distortion = (float(cases[name].mean(dtype=np.float64)) for name in ("iwae", "rate", "distortion"))
     return {
@@ -41,7 +54,7 @@ def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
 
 
 def active_units(latent_mean: np.ndarray, threshold: float = 0.01) -> int:
-    """Latent dimensions whose mean varies over the data: Var_x(E_q[z | x]) > 0.01 (Burda et al. 2016).
+    """Number of latent dimensions whose mean varies over the data: Var_x(E_q[z | x]) > 0.01 (Burda et al. 2016).
 
     Args:
         latent_mean: E_q[z | x], (images, latents).

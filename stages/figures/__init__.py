@@ -1,1 +1,1 @@
-"""Every picture, drawn from saved predictions and posteriors alone."""
+"""All figures, drawn from saved predictions and posteriors alone."""

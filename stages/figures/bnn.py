@@ -1,4 +1,4 @@
-"""Figures of the Bayesian neural network: is it calibrated, and does it know what it has not seen?"""
+"""Figures of the Bayesian neural network: calibration, and uncertainty on data unlike its training data."""
 
 from __future__ import annotations
 
@@ -13,36 +13,22 @@ from sklearn.metrics import confusion_matrix
 from stages.artifacts import Groups, write_csv
 from stages.evaluation.classification import BINS, selective_risk
 from stages.figures import prior, samples, shift
-from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc
+from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc, title
 
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TITLE = "BNN"
-PREDICTIONS = {  # what is shown, by the command that made it
+PREDICTIONS = {  # by the command that wrote them
     "evaluate": "bnn/{seed}",
     "ood": "ood/bnn/{seed}",
     "shift": "shift/bnn/{seed}",
     "samples": "samples/bnn/{seed}",
     "prior": "prior/bnn",
 }
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "bnn.error_percent": ("error (%)", 2),
-    "bnn.nll": ("negative log likelihood (nats)", 4),
-    "bnn.brier": ("Brier score", 4),
-    "bnn.ece": ("expected calibration error", 4),
-    "bnn.coverage_at_risk_1e3": ("share that could be answered at one error in a thousand, in hindsight", 3),
-    "ood/bnn.fashion_mnist.entropy.auroc": ("AUROC, MNIST against Fashion-MNIST, entropy", 4),
-    "ood/bnn.fashion_mnist.entropy.fpr95": ("digits flagged where 95% of Fashion-MNIST are, entropy", 3),
-    "ood/bnn.fashion_mnist.mutual_information.auroc": ("AUROC of the same, mutual information", 4),
-    "ood/bnn.photographs.entropy.auroc": ("AUROC, MNIST against patches of a photograph, entropy", 4),
-    "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC, MNIST against inverted digits, entropy", 4),
-}
-DATA_SETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # one of them is learned
 PICTURES = {
-    "least_sure": "The held-out images it is least sure of",
-    "most_aleatoric": "Ambiguous to every network drawn from the posterior (aleatoric)",
-    "most_epistemic": "The networks drawn from the posterior disagree (epistemic)",
+    "least_sure": "Held-out images with the highest predictive entropy",
+    "most_aleatoric": "Held-out images with the highest aleatoric uncertainty",
+    "most_epistemic": "Held-out images with the highest epistemic uncertainty",
 }
 
 
@@ -50,16 +36,15 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     """Draw all figures of the model into `folder`."""
     evaluated, ood = predictions["evaluate"], predictions["ood"]
     p, labels = evaluated["cases"]["probabilities"], evaluated["cases"]["labels"]
-    learned = settings.bnn.dataset
-    other = next(name for name in DATA_SETS if name != learned)
+    learned, other = settings.bnn.dataset, settings.ood.bnn
     elbo_curve(folder, history, "expected log likelihood (nats)")
     reliability(folder, p, labels, learned)
     confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
-    entropy_histogram(folder / "entropy.png", ood, learned, other)
-    roc(folder, ood, learned, other, f"Telling {DATA_SETS[other]} from {DATA_SETS[learned]}")
-    for name, title in PICTURES.items():
-        digits(folder / f"{name}.png", evaluated[name], title)
+    entropy_histogram(folder / "entropy.png", ood, learned, other, p.shape[1])
+    roc(folder, ood, learned, other, f"Detecting {title(other)} against {title(learned)}")
+    for name, caption in PICTURES.items():
+        digits(folder / f"{name}.png", evaluated[name], caption)
     shift.draw(folder, predictions["shift"])
     samples.draw(folder, predictions["samples"], learned)
     prior.draw(folder, predictions["prior"])
@@ -91,14 +76,14 @@ def reliability(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) 
             capsize=2,
             label="the network, 95% intervals",
         )
-        axes[0].set(title=f"Reliability on {DATA_SETS[data_set]}", ylabel="accuracy", ylim=(0, 1.05))
+        axes[0].set(title=f"Reliability on {title(data_set)}", ylabel="accuracy", ylim=(0, 1.05))
         axes[0].legend(fontsize=9)
         axes[1].bar(edges[:-1], count, 1 / BINS, align="edge", color=BLUE, alpha=0.5)
         axes[1].set(yscale="log", ylabel="cases", xlabel="confidence, the largest class probability", xlim=(0, 1))
 
 
 def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) -> None:
-    """Counts of true against predicted class; the diagonal is left white, or it would hide the rest."""
+    """Confusion matrix; the diagonal is left white, since its counts would drown out all others."""
     predicted = p.argmax(axis=1)
     write_csv(folder / "confusion.csv", pd.DataFrame({"actual": labels, "predicted": predicted}))
     counts = confusion_matrix(labels, predicted, labels=range(p.shape[1]))
@@ -108,59 +93,57 @@ def confusion(folder: Path, p: np.ndarray, labels: np.ndarray, data_set: str) ->
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axis.text(column, row, count, ha="center", va="center", fontsize=8)
-        axis.set(title=f"Confusion on {DATA_SETS[data_set]}", xlabel="predicted class", ylabel="true class")
-        axis.set(xticks=range(10), yticks=range(10))
+        axis.set(title=f"Confusion on {title(data_set)}", xlabel="predicted class", ylabel="true class")
+        axis.set(xticks=range(p.shape[1]), yticks=range(p.shape[1]))
         axis.spines[:].set_visible(False)
 
 
 def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
-    """Error among the surest cases against the share of cases answered."""
+    """Error rate among the most confident cases against the share of cases answered."""
     risk = selective_risk(p.max(axis=1), p.argmax(axis=1) == labels)
     coverage = np.arange(1, len(risk) + 1) / len(risk)
     few = np.unique(np.linspace(0, len(risk) - 1, 201).astype(int))
     write_csv(folder / "risk_coverage.csv", pd.DataFrame({"coverage": coverage[few], "risk": risk[few]}))
     with figure(folder / "risk_coverage.png") as axis:
         axis.plot(100 * coverage, 100 * risk, color=BLUE)
-        axis.axhline(0.1, color=GREY, ls=":", label="one error in a thousand")
-        start = coverage[np.argmax(risk > risk[-1] / 20)]  # where there is something to see
+        axis.axhline(0.1, color=GREY, ls=":", label="1 error per 1,000")
+        start = coverage[np.argmax(risk > risk[-1] / 20)]  # skip the part where the error rate is nearly zero
         axis.set_xlim(10 * np.floor(10 * start), 100)
         axis.set(
-            title="Leaving the unsure digits to a person",
-            xlabel="digits answered (%)",
-            ylabel="errors among them (%)",
+            title="Referring uncertain images to a person",
+            xlabel="images answered (%)",
+            ylabel="error rate among them (%)",
         )
         axis.legend(fontsize=9)
 
 
-def entropy_histogram(path: Path, ood: Groups, learned: str, other: str) -> None:
+def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes: int) -> None:
     """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen."""
-    bins = np.linspace(0, np.log(10), 47)
+    bins = np.linspace(0, np.log(classes), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
-            (learned, BLUE, f"{DATA_SETS[learned]} (in-distribution)"),
-            (other, ORANGE, f"{DATA_SETS[other]} (out-of-distribution)"),
+            (learned, BLUE, f"{title(learned)} (in-distribution)"),
+            (other, ORANGE, f"{title(other)} (out-of-distribution)"),
         ):
             values = ood[name]["entropy"]
             axis.hist(
                 values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.6, label=label
             )
-        axis.set(
-            title="How unsure the network is", xlabel="predictive entropy (nats)", ylabel="images (%), log scale"
-        )
+        axis.set(title="Predictive entropy", xlabel="predictive entropy (nats)", ylabel="images (%), log scale")
         axis.set(yscale="log")
         axis.legend(fontsize=9)
 
 
-def digits(path: Path, cases: dict, title: str) -> None:
+def digits(path: Path, cases: dict, caption: str) -> None:
     """Some held-out digits, with what the network thinks of them."""
     with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
-        axes[0, 0].figure.suptitle(f"{title}: truth → two best guesses")
+        axes[0, 0].figure.suptitle(f"{caption}: truth → two best guesses")
         for axis, pixels, p, label in zip(
             axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
         ):
             axis.imshow(pixels.reshape(28, 28), cmap="gray_r")
             first, second = np.argsort(-p)[:2]
-            title = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
-            axis.set_title(title, fontsize=8, color="black" if first == label else ORANGE)
+            guesses = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
+            axis.set_title(guesses, fontsize=8, color="black" if first == label else ORANGE)
         for axis in axes.flat:
             axis.set_axis_off()

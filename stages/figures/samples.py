@@ -1,4 +1,4 @@
-"""How many posterior samples a prediction needs."""
+"""Quality of predictions against the number of posterior samples."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stages.figures.style import BLUE, ORANGE, figure
 
 
 def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]], in_distribution: str) -> None:
-    """samples.png and samples.csv."""
+    """Draw samples.png and write samples.csv."""
     other = next(name for name in predictions if name != in_distribution)
     along = metrics(predictions, in_distribution, other)
     table = pd.DataFrame({"samples": [int(count) for count in along]} | _columns(along))

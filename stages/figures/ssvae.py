@@ -1,4 +1,4 @@
-"""Figures of the semi-supervised VAE: digits on demand, and one's style in another's class."""
+"""Figures of the semi-supervised VAE: generated digits, and the style of a digit transferred to other classes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,7 @@ from stages.figures.style import elbo_curve, image_grid
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-TITLE = "semi-supervised VAE"
-PREDICTIONS = {"evaluate": "ssvae/{seed}"}  # what is shown, by the command that made it
-HEADLINES = {  # metrics for people in a hurry: what to call them, decimals
-    "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
-    "ssvae.nll": ("negative log likelihood (nats)", 3),
-    "ssvae.ece": ("expected calibration error", 3),
-    "ssvae.labels_only_error_percent": ("error of its classifier without the unlabelled images (%)", 2),
-    "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
-}
+PREDICTIONS = {"evaluate": "ssvae/{seed}"}  # by the command that wrote them
 
 
 def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFrame, folder: Path) -> None:
@@ -32,13 +24,13 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     image_grid(
         folder / "styles.png",
         pictures["styles"],
-        "Digits on demand: a class per row, a style per column",
+        "Generated digits: one class per row, one style per column",
         rows=range(10),
     )
     analogies = np.concatenate([pictures["originals"][:, None] / 255.0, pictures["analogies"]], axis=1)
     image_grid(
         folder / "analogies.png",
         analogies,
-        "The style of a held-out digit, in every class",
+        "The style of a held-out digit in every class",
         columns=["image", *range(10)],
     )

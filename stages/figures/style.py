@@ -1,4 +1,4 @@
-"""What all figures share: size, colours, and how they get to disk."""
+"""Shared by all figures: size, colours, and writing to disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ matplotlib.rcParams.update(
     }
 )
 
-# Okabe and Ito's palette: told apart with any kind of colour vision
+# Okabe and Ito's palette, which people with any kind of colour vision can tell apart
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a8a8a"
 
 
@@ -42,7 +42,7 @@ def figure(
 
 
 def image_grid(path: Path, pixels: np.ndarray, title: str, rows=None, columns=None, cell: float = 0.62) -> None:
-    """Draw images (rows, columns, 784), larger values darker, with optional labels of rows and columns."""
+    """Draw images (rows, columns, 784), larger values darker, with optional row and column labels."""
     across, down = pixels.shape[1], pixels.shape[0]
     canvas = Figure(figsize=(cell * across + 0.6, cell * down + 0.6))
     canvas.suptitle(title, fontsize=12)
@@ -59,15 +59,21 @@ def image_grid(path: Path, pixels: np.ndarray, title: str, rows=None, columns=No
         canvas.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> None:
-    """Draw and save the history of a training: elbo.png and elbo.csv.
+def title(data_set: str) -> str:
+    """The name of a data set as people write it."""
+    return {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}.get(data_set, data_set.replace("_", " "))
 
-    What is maximised is an ELBO, but for weights of its terms that change on the way: a warm-up bends the curve.
+
+def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> None:
+    """Draw and save the training history: elbo.png and elbo.csv.
+
+    The objective is the ELBO, except that the weights of its terms may change during training: a warm-up of the KL
+    term bends the curve.
     """
     write_csv(folder / "elbo.csv", history)
     with figure(folder / "elbo.png", columns=2, size=(4.2, 3.2)) as (left, right):
         left.plot(history["step"], history["elbo"], color=BLUE)
-        # the first steps are so far off that they would flatten all the rest
+        # leave out the first values, which would compress the rest of the curve
         left.set(title="Training objective", xlabel="gradient step", ylabel="nats per datum")
         left.set_ylim(bottom=np.percentile(history["elbo"], 10) if len(history) > 4 else None)
         right.plot(history["step"], history["validation"], color=ORANGE)

@@ -1,1 +1,1 @@
-"""Step 3: the one SVI loop, and for each model the data and the objective it learns from."""
+"""Step 3: the SVI loop, and for each model its data and its training objective."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from pyro.infer import Trace_ELBO
+from torch import Tensor
 
 from stages import datasets
 from stages.inference.loop import svi
@@ -20,9 +21,13 @@ DATA = ("data/regression.csv",)  # and the data
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The regression set, and an ELBO of many particles: little noise, an end near the optimum."""
-    model, guide = (part.to(device) for part in blr.build(settings.blr))
-    train, validation = (datasets.regression(split, device) for split in ("train", "validation"))
-    estimator = Trace_ELBO(num_particles=settings.blr.particles, vectorize_particles=True, max_plate_nesting=1)
+    return of(settings.blr, *(datasets.regression(split, device) for split in ("train", "validation")))
+
+
+def of(params: blr.Params, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor]) -> svi.Problem:
+    """The model that `params` describes, and x and y of a toy set, each (n,)."""
+    model, guide = (part.to(train[0].device) for part in blr.build(params))
+    estimator = Trace_ELBO(num_particles=params.particles, vectorize_particles=True, max_plate_nesting=1)
     return svi.Problem(
         model=model,
         guide=guide,

@@ -9,6 +9,7 @@ from pyro.infer import TraceMeanField_ELBO
 from torch import Tensor, nn
 
 from stages import datasets
+from stages.command import Failure
 from stages.inference import laplace
 from stages.inference.local_reparameterization import LocalReparameterization
 from stages.inference.loop import svi
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("bnn", "images")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST", "data/FashionMNIST")  # and the data: bnn.dataset says which
+DATA = ("data/images/{settings.bnn.dataset}",)  # and the data
 
 
 class MeanELBO(nn.Module):
-    """The mean negative ELBO of networks that are trained side by side, each on batches of its own.
+    """The mean negative ELBO of networks that are trained in parallel, each on its own batches.
 
     Args:
-        members: each network's, nats.
+        members: the negative ELBO of each network, nats.
     """
 
     def __init__(self, members: list[nn.Module]):
@@ -34,13 +35,20 @@ class MeanELBO(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, *batches: tuple) -> Tensor:
-        """One batch for each network -> nats, ()."""
+        """The mean over networks, given one batch for each; nats, ()."""
         losses = [member(*batch) for member, batch in zip(self.members, batches, strict=True)]
         return torch.stack(losses).mean()
 
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
-    """The 50,000 training images with all their labels."""
+    """The training images with all their labels.
+
+    Raises:
+        Failure: if the data set has another number of classes than the network.
+    """
+    name, classes = settings.bnn.dataset, settings.bnn.classes
+    if (found := datasets.classes(name)) != classes:
+        raise Failure(f"params.yaml: bnn.classes = {classes}: {name} has {found} classes: set it to {found}")
     model, guide = (part.to(device) for part in bnn.build(settings.bnn))
     train = datasets.load(settings.bnn.dataset, "train", settings.images).to(device)
     validation = datasets.load(settings.bnn.dataset, "validation", settings.images).to(device)

@@ -8,18 +8,18 @@ from torch import Tensor
 
 
 class EnumeratedELBO(pyro.infer.ELBO):
-    """The negative ELBO of one guide site with `infer={"enumerate": "parallel"}`, all sites in the one plate.
+    """The negative ELBO of one guide site with `infer={"enumerate": "parallel"}`; all sites are in one plate.
 
-    With y that site, z the others, and a z of its own for each value of y, the bound is
+    Let y be that site and z the others, with a separate z drawn for each value of y. The bound is
 
         sum_y q(y | x) E_q(z | x, y)[log p(x, y, z) - log q(y, z | x)]     (Kingma et al. 2014, equation 7)
 
-    `pyro.infer.TraceEnum_ELBO` finds the same sum for models of any structure. To do so it looks at the numbers
-    in every step, which keeps its computation from being traced.
+    `pyro.infer.TraceEnum_ELBO` computes the same sum for models of any structure, but it inspects tensor values in
+    every step, so its computation cannot be traced.
     """
 
     def _get_trace(self, model, guide, args, kwargs) -> tuple[poutine.Trace, poutine.Trace]:
-        # the plate is dimension -1, the values of y stand at -2
+        # the plate is dimension -1, the values of y are dimension -2
         guide = EnumMessenger(first_available_dim=-2)(guide)
         return get_importance_trace("flat", 1, model, guide, args, kwargs)
 

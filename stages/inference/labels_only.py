@@ -1,4 +1,4 @@
-"""Step 3 for the baseline: maximum likelihood on the kept labels, augmented as for the semi-supervised model."""
+"""Step 3 for the baseline: maximum likelihood on the kept labels, augmented as for the semi-supervised VAE."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "labels_only", "ssvae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+DATA = ("data/images/mnist", "data/labels/{seed}.csv")  # and the data
 
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
-    """The labelled images of MNIST as data/labels/<seed>.csv has them."""
+    """The labelled MNIST images that data/labels/<seed>.csv lists."""
     model, guide = (part.to(device) for part in labels_only.build(settings.ssvae))
     data = PartlyLabelled(settings, seed, device)
     minibatches = data.labelled_minibatches(settings.labels_only.batch_size)

@@ -1,4 +1,4 @@
-"""A Laplace approximation of the last layer, by laplace-torch: a normal with the curvature at the MAP estimate."""
+"""A Laplace approximation of the last layer, by laplace-torch: a normal that matches the curvature at the MAP."""
 
 import warnings
 
@@ -17,18 +17,18 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     """Set the covariance of the guide's last layer.
 
     It is the inverse of the generalised Gauss-Newton matrix of the log likelihood, Kronecker-factored, plus the
-    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). A
-    weight of the KL term multiplies the prior's precision and, since it holds for the entropy too, the covariance.
+    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). The
+    weight of the KL term multiplies the prior's precision and, since it scales the entropy too, the covariance.
 
     Args:
-        guide: trained.
+        guide: already trained.
         network: of the same kind; its weights are overwritten.
         prior: of the weights; normal.
         images: the training set, intensities in [0, 1], (images, 784).
         labels: (images,).
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of a dependency's use of torch.jit
+        warnings.simplefilter("ignore", FutureWarning)  # a dependency uses torch.jit, which is deprecated
         from laplace import Laplace
 
     names = [name for name, _ in network.named_parameters()]

@@ -1,22 +1,22 @@
 """The local reparameterisation trick, and Flipout, as an effect handler around an ordinary network.
 
-One weight matrix drawn for a whole batch makes the gradient noisy: its errors are the same in every image. Both
-tricks give each image a draw of its own, leave every expectation as it is, and cost two passes instead of one.
+Drawing one weight matrix for a whole batch makes the gradient noisy, because all images share its error. Both
+tricks draw noise for each image separately. They leave all expectations unchanged and cost two passes, not one.
 
-A dense layer's weights are independent normals, so its pre-activations are too, given the input. They are drawn
-themselves (Kingma, Salimans and Welling 2015, section 2.3):
+A dense layer's weights are independent normals, so its pre-activations are too, given the input. The trick draws
+the pre-activations directly (Kingma, Salimans and Welling 2015, section 2.3):
 
     W[k, j] ~ Normal(M[k, j], S[k, j])   =>   (W a)[k] ~ Normal(sum_j M[k, j] a[j], sqrt(sum_j S[k, j]^2 a[j]^2))
 
 A convolution uses its weights at every position, so its pre-activations are not independent. Its weights are drawn
-once, W = M + D, and each image sees D with signs of its own, r for outputs and s for inputs, which leaves the
-distribution of D as it is (Flipout; Wen et al. 2018):
+once, W = M + D, and each image multiplies D by its own random signs, r for outputs and s for inputs, which leaves
+the distribution of D unchanged (Flipout; Wen et al. 2018):
 
     out = M * a + r (D * (s a))
 
-The network stays what it is. The handler notes which tensors were drawn from independent normals at a sample
-site, and when one of them arrives at `linear` or `conv2d` as a weight it draws the layer's output. A weight
-that is shared by two layers would be drawn independently in each: there, sample weights instead.
+The network needs no change. The handler records which tensors were drawn from independent normals at a sample
+site. When one of them is passed to `linear` or `conv2d` as a weight, the handler draws the layer's output. A
+weight that is shared by two layers would be drawn independently in each; in that case, sample weights instead.
 """
 
 import torch
@@ -31,7 +31,7 @@ MIN_VARIANCE = 1e-16  # keeps the gradient of the square root finite where all i
 
 
 class LocalReparameterization(Messenger):
-    """Draw layers' outputs in place of their normally distributed weights, inside this context.
+    """A context in which layers' outputs are drawn instead of their normally distributed weights.
 
     Example:
         with LocalReparameterization():
@@ -39,16 +39,14 @@ class LocalReparameterization(Messenger):
     """
 
     def __enter__(self):
-        """Start to take notes and to watch the layers."""
-        self._normals: dict[
-            int, tuple[Tensor, Normal | None]
-        ] = {}  # the tensor is kept, so that its id stays taken
+        """Start recording normal weights and intercepting layers."""
+        self._normals: dict[int, tuple[Tensor, Normal | None]] = {}  # keeping the tensor reserves its id
         self._layers = _Layers(self._normals)
         self._layers.__enter__()
         return super().__enter__()
 
     def __exit__(self, *exception):
-        """Forget the notes."""
+        """Stop, and forget what was recorded."""
         self._normals.clear()
         self._layers.__exit__(*exception)
         return super().__exit__(*exception)
@@ -56,7 +54,7 @@ class LocalReparameterization(Messenger):
     def _pyro_post_sample(self, message) -> None:
         fn, value = message["fn"], message["value"]
         if message["is_observed"] or id(value) in self._normals:
-            return  # the first to draw a value is the guide; in the model the same tensor comes by with its prior
+            return  # the guide draws a value first; the model then sees the same tensor, with its prior
         normal = isinstance(fn, Independent) and isinstance(fn.base_dist, Normal)
         self._normals[id(value)] = (value, fn.base_dist if normal else None)
 

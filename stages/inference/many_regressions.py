@@ -4,6 +4,8 @@ Each parameter of the guide gets a leading dimension over data sets. The ELBO of
 Adam treats each number on its own, so this is the same as a run for each data set.
 """
 
+from collections.abc import Sequence
+
 import pyro
 import torch
 from pyro import poutine
@@ -13,8 +15,6 @@ from torch import Tensor, nn
 
 from stages.inference.loop import svi
 from stages.models import blr
-
-SITES = ("intercept", "slope", "noise_variance")
 
 
 class EachDataSet(PyroModule):
@@ -44,15 +44,16 @@ def build(params: blr.Params, data_sets: int) -> tuple[EachDataSet, EachDataSet]
 def simulate(model: EachDataSet, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     """Draw parameters from the prior, each (data sets,), and outputs from the likelihood, (data sets, n)."""
     trace = poutine.trace(model).get_trace(x)
-    return {name: trace.nodes[name]["value"].squeeze(-1) for name in SITES}, trace.nodes["y"]["value"]
+    truth = {site: trace.nodes[site]["value"].squeeze(-1) for site in blr.sites(model.part.params)}
+    return truth, trace.nodes["y"]["value"]
 
 
 @torch.no_grad()
-def draw(guide: EachDataSet, x: Tensor, draws: int) -> dict[str, Tensor]:
+def draw(guide: EachDataSet, x: Tensor, draws: int, sites: Sequence[str]) -> dict[str, Tensor]:
     """Draw parameters from each data set's approximate posterior, each (draws, data sets)."""
     with pyro.plate("draws", draws, dim=-3):
         trace = poutine.trace(guide).get_trace(x)
-    return {name: trace.nodes[name]["value"].squeeze(-1) for name in SITES}
+    return {site: trace.nodes[site]["value"].squeeze(-1) for site in sites}
 
 
 def problem(model: EachDataSet, guide: EachDataSet, x: Tensor, y: Tensor, particles: int) -> svi.Problem:

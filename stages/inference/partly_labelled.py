@@ -1,4 +1,4 @@
-"""MNIST as a semi-supervised model sees it: images of two kinds, and few labelled ones to choose by."""
+"""MNIST for semi-supervised learning: labelled and unlabelled images, and a small validation set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PartlyLabelled:
     Args:
         settings: the whole of params.yaml.
         seed: which labels were kept (data/labels/<seed>.csv), and the order of the data.
-        device: where the images live.
+        device: where the images are kept.
     """
 
     def __init__(self, settings: Settings, seed: int, device: torch.device):
@@ -30,28 +30,28 @@ class PartlyLabelled:
         without[index] = False
         self.unlabelled, self.labelled, self.labels = train.pixels[without], train.pixels[index], labels
         validation = datasets.load("mnist", "validation", settings.images).to(device)
-        # a choice may look at no more labels than the model was given
+        # validation may use no more labels than the model was given
         self.validation = datasets.Images(validation.pixels[: len(index)], validation.labels[: len(index)])
         self.seed, self.device, self.max_shift = seed, device, settings.ssvae.max_shift
 
     def unlabelled_minibatches(self, batch_size: int) -> datasets.Minibatches:
-        """The order in which images without a label are seen."""
+        """The order in which unlabelled images are used."""
         return datasets.Minibatches(len(self.unlabelled), batch_size, self.seed, self.device)
 
     def labelled_minibatches(self, batch_size: int) -> datasets.Minibatches:
-        """The order in which images with a label are seen."""
+        """The order in which labelled images are used."""
         return datasets.Minibatches(len(self.labelled), batch_size, self.seed, self.device)
 
     def unlabelled_batch(self, index: Tensor) -> tuple[Tensor, None, int]:
-        """Binary pixels (batch, 784), no labels, and the number of images without one."""
+        """Binary pixels (batch, 784), no labels, and the number of unlabelled images."""
         return self._draw(self.unlabelled[index]), None, len(self.unlabelled)
 
     def labelled_batch(self, index: Tensor) -> tuple[Tensor, Tensor, int]:
-        """Binary pixels (batch, 784), labels (batch,), and the number of images with one."""
+        """Binary pixels (batch, 784), labels (batch,), and the number of labelled images."""
         return self._draw(self.labelled[index]), self.labels[index], len(self.labels)
 
     def error_percent(self, classifier: nn.Module) -> float:
-        """Error of a classifier on the validation images, grey as they are."""
+        """Error of a classifier on the validation images, which are not binarised."""
         guess = classifier(datasets.unit_interval(self.validation.pixels)).argmax(-1)
         return float((guess != self.validation.labels).float().mean()) * 100
 
@@ -60,7 +60,7 @@ class PartlyLabelled:
 
 
 def shifted(pixels: Tensor, most: int) -> Tensor:
-    """Move each image by up to `most` pixels along both axes, empty pixels coming in; (batch, 784) to the same."""
+    """Move each image by up to `most` pixels along both axes, filling in with zeros; same shape, (batch, 784)."""
     if most == 0:
         return pixels
     batch, device = len(pixels), pixels.device

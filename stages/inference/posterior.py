@@ -1,6 +1,6 @@
 """A learned posterior on disk: the parameters of model and guide as safetensors.
 
-No pickle: to load a posterior from somebody else must not run code.
+No pickle: loading a posterior from somebody else must not run code.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ class PosteriorError(Failure):
 
 
 def save(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
-    """Write all parameters to `path`: the same parameters give the same bytes."""
+    """Write all parameters to `path`; equal parameters give equal bytes."""
     with replacing(path) as temporary:
         on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors(model, guide).items()}
         safetensors.torch.save_file(on_cpu, temporary)
@@ -29,7 +29,7 @@ def load(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
     """Read all parameters from `path` into model and guide, which keep their device.
 
     Raises:
-        PosteriorError: if the file is no safetensors file, or its tensors are not those of model and guide.
+        PosteriorError: if the file is not in safetensors format, or its tensors are not those of model and guide.
     """
     remedy = "the params or the code have changed since it was trained: run `dvc repro`"
     try:
@@ -51,7 +51,7 @@ def load(path: str | Path, model: nn.Module, guide: nn.Module) -> None:
 
 
 def tensors(model: nn.Module, guide: nn.Module) -> dict[str, Tensor]:
-    """The parameters of both by name, as they are in use: what is written into one changes the model."""
+    """The live parameters of both by name, not copies: writing into one changes the model or guide."""
     parts = {"model": model, "guide": guide}
     return {
         f"{part}.{name}": value

@@ -1,4 +1,4 @@
-"""Step 3 for the semi-supervised VAE: MNIST, most labels dropped, the class summed out where it is missing."""
+"""Step 3 for the semi-supervised VAE: MNIST with most labels dropped; missing classes are summed out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "ssvae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/MNIST", "data/labels/{seed}.csv")  # and the data
+DATA = ("data/images/mnist", "data/labels/{seed}.csv")  # and the data
 
 
 class Objective(nn.Module):
-    """Equation 9 of Kingma et al. (2014), negated: unlabelled bound, labelled bound, weighted label likelihood."""
+    """Equation 9 of Kingma et al. (2014), negated: both bounds plus the weighted label likelihood."""
 
     def __init__(self, model: ssvae.Model, guide: ssvae.Guide, classifier_weight: float):
         super().__init__()
@@ -35,8 +35,8 @@ class Objective(nn.Module):
         """The estimate from one batch of each kind, scaled to the whole training set; nats, ().
 
         Args:
-            unlabelled: binary pixels (batch, 784), None, and the number of images without a label.
-            labelled: binary pixels (batch, 784), labels (batch,), and the number of images with one.
+            unlabelled: binary pixels (batch, 784), None, and the number of unlabelled images.
+            labelled: binary pixels (batch, 784), labels (batch,), and the number of labelled images.
             kl_weight: of the style's KL term, ().
         """
         bound = self.unlabelled(*unlabelled, kl_weight) + self.labelled(*labelled, kl_weight)

@@ -1,4 +1,4 @@
-"""Step 3 for the VAE: Fashion-MNIST, binarised anew in every batch."""
+"""Step 3 for the VAE: images are binarised at random in every batch."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PARAMS = ("images", "vae")  # sections of params.yaml that the posterior depends on
-DATA = ("data/FashionMNIST",)  # and the data
+DATA = ("data/images/{settings.vae.dataset}",)  # and the data
 
 
 def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
-    """Fashion-MNIST's 50,000 training images, without labels."""
+    """The training images, without labels."""
     model, guide = (part.to(device) for part in vae.build(settings.vae))
-    train = datasets.load("fashion_mnist", "train", settings.images).to(device)
-    validation = datasets.load("fashion_mnist", "validation", settings.images).to(device)
+    train = datasets.load(settings.vae.dataset, "train", settings.images).to(device)
+    validation = datasets.load(settings.vae.dataset, "validation", settings.images).to(device)
     held_out = datasets.fixed_binarisation(validation.pixels)
     minibatches = datasets.Minibatches(len(train), settings.vae.batch_size, seed, device)
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
 
     def batch(step: int) -> tuple:
-        # while the decoder knows nothing yet, the KL term would switch latent units off for good: it comes in
-        # slowly (Bowman et al. 2016; Sønderby et al. 2016)
+        # before the decoder has learned to use them, the KL term would switch latent units off for good, so its
+        # weight rises slowly (Bowman et al. 2016; Sønderby et al. 2016)
         kl_weight = torch.tensor(min(1.0, (step + 1) / settings.vae.kl_warmup_steps), device=device)
         return datasets.binarise(train.pixels[minibatches(step)]), len(train), kl_weight
 

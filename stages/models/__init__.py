@@ -1,7 +1,7 @@
-"""Steps 1 and 2: each file tells one model's generative story and holds its guide and its typed params."""
+"""Steps 1 and 2: each file contains the generative story of one model, its guide and its typed params."""
 
 import pyro
 
-# Parameters belong to their modules, as in any PyTorch code: no global store that models share by name.
-# It has to be said before the first PyroModule is made.
+# Parameters belong to their modules, as in any PyTorch code, not to a global store that models share by name.
+# This must be set before the first PyroModule is created.
 pyro.settings.set(module_local_params=True)

@@ -2,25 +2,25 @@
 
 Generative story
     w ~ prior                                       every weight and bias of the network (weight_priors.py)
-    label[i] ~ Categorical(network(image[i]; w))    (images,), 10 classes
+    label[i] ~ Categorical(network(image[i]; w))    (images,)
 
 Guides (`inference`; weight_guides.py)
-    map               a point per weight, q(w) = Delta(loc): the baseline that knows no weight uncertainty
+    map               a point per weight, q(w) = Delta(loc): the baseline without weight uncertainty
     mean_field        an independent normal per weight, q(w) = Normal(loc, scale), trained under
                       stages.inference.local_reparameterization (Graves 2011; Blundell et al. 2015)
-    last_layer_full   points, and one normal over all weights of the last layer, with full covariance
-    laplace           the same, but that covariance is the inverse curvature of the log joint density at the MAP
+    last_layer_full   points, except for the last layer: one normal over all its weights, with full covariance
+    laplace           the same, but the covariance is the inverse curvature of the log joint density at the MAP
                       estimate, Kronecker-factored (Ritter et al. 2018; Daxberger et al. 2021)
-    mc_dropout        a point per weight; between layers a fresh mask switches activations off by chance, in
-                      prediction too. Masks before a dense layer are masks of its weights, and so a part of q(w), a
-                      mixture of as many networks as there are masks (Gal and Ghahramani 2016); before a
-                      convolution they are noise on its input. The prior is that of the points
+    mc_dropout        a point per weight; a fresh random mask switches activations off between layers, also in
+                      prediction. A mask before a dense layer is a mask of its weights, and so a part of q(w), a
+                      mixture of as many networks as there are masks (Gal and Ghahramani 2016). A mask before a
+                      convolution is noise on its input. The prior applies to the points
     ensemble          a mixture of `members` guides of the kind `member`, trained independently
                       (Lakshminarayanan et al. 2017)
 
-The likelihood stands in a plate of the size of the whole data set, so the prior counts once however the data
-are batched: the weight of the KL term is 1/N per datum. Another `kl_weight` than 1 tempers: what is learned then
-is no approximation of the posterior, and whatever uses it says so.
+The plate around the likelihood has the size of the whole data set, so the prior counts once, whatever the batch
+size: the weight of the KL term is 1/N per datum. A `kl_weight` other than 1 tempers the posterior: the result no
+longer approximates the posterior of the model, and a message says so.
 """
 
 from functools import partial
@@ -52,33 +52,34 @@ from stages.params import Count, Positive, Probability, Training
 class Params(Training):
     """The section `bnn` of params.yaml."""
 
-    dataset: Literal["mnist", "fashion_mnist"]  # to learn; the other one is out-of-distribution
+    dataset: str  # to train on: one of data_sets
+    classes: Annotated[int, Field(ge=2, le=256)]  # of that data set
     batch_size: Count  # images per gradient step
     network: Literal["lenet", "mlp"]
-    width: Annotated[int, Field(ge=1, le=16)]  # number of filters and units, relative to the network's own
+    width: Annotated[int, Field(ge=1, le=16)]  # factor on the number of filters and units
     inference: Literal["map", "mean_field", "last_layer_full", "laplace", "mc_dropout", "ensemble"]
-    members: Annotated[int, Field(ge=1, le=100)]  # ensemble: networks trained
-    member: Literal["map", "mean_field", "mc_dropout"]  # ensemble: their inference
+    members: Annotated[int, Field(ge=1, le=100)]  # ensemble: number of networks
+    member: Literal["map", "mean_field", "mc_dropout"]  # ensemble: inference of each network
     dropout: Probability  # mc_dropout: rate at the inputs of the last layer
     prior: weight_priors.Params
     kl_weight: Positive  # of the weights' KL term; 1 is the ELBO
-    initial_sd: Annotated[float, Field(ge=1e-6, le=10)]  # mean_field, last_layer_full: of q, before training
+    initial_sd: Annotated[float, Field(ge=1e-6, le=10)]  # mean_field, last_layer_full: sd of q before training
 
     @pydantic.field_validator("prior")
     @classmethod
     def _laplace_knows_a_normal_prior(cls, prior, info: pydantic.ValidationInfo):
         if info.data.get("inference") == "laplace" and prior.family != "normal":
-            raise ValueError(f"bnn.inference = laplace takes prior.family = normal, not {prior.family}")
+            raise ValueError(f"bnn.inference = laplace needs prior.family = normal, not {prior.family}")
         return prior
 
     @property
     def single(self) -> str:
-        """The inference of a network alone: that of an ensemble's members."""
+        """The inference of a single network; for an ensemble, that of its members."""
         return self.member if self.inference == "ensemble" else self.inference
 
 
 class Model(PyroModule):
-    """An ordinary network, each of its parameters turned into a sample site."""
+    """An ordinary network with each of its parameters turned into a sample site."""
 
     def __init__(self, network: nn.Module, prior: weight_priors.Params, kl_weight: float = 1.0):
         super().__init__()
@@ -100,10 +101,10 @@ class Model(PyroModule):
         Args:
             images: intensities in [0, 1], (batch, 784).
             labels: classes, (batch,) int64, or None to draw them.
-            size: number of data in the whole set that this batch stands for, `batch` if None.
+            size: size of the whole data set that this batch represents; the batch size if None.
 
         Returns:
-            Logits, (batch, 10).
+            Logits, (batch, classes).
         """
         with poutine.scale(scale=self.kl_weight):
             logits = self.network(images)
@@ -113,9 +114,9 @@ class Model(PyroModule):
 
 
 def build(params: Params) -> tuple[Model, PyroModule]:
-    """The model, and the guide that `params.inference` names; a network's initial weights start its guide."""
+    """The model and the guide that `params.inference` selects; the guide starts at the initial weights."""
     if params.kl_weight != 1:
-        tqdm.write(f"bnn.kl_weight = {params.kl_weight}: a tempered posterior, not that of the model")
+        tqdm.write(f"bnn.kl_weight = {params.kl_weight}: a tempered posterior, not the posterior of the model")
     networks = [network(params) for _ in range(params.members if params.inference == "ensemble" else 1)]
     guides = [guide(params, alone) for alone in networks]
     model = Model(networks[0], params.prior, params.kl_weight)
@@ -123,13 +124,13 @@ def build(params: Params) -> tuple[Model, PyroModule]:
 
 
 def network(params: Params) -> nn.Sequential:
-    """The network that `params` names, with new weights."""
+    """The network that `params` selects, with newly initialised weights."""
     dropout = params.dropout if params.single == "mc_dropout" else 0.0
-    return NETWORKS[params.network](params.width, dropout)
+    return NETWORKS[params.network](params.width, dropout, params.classes)
 
 
 def guide(params: Params, network: nn.Sequential) -> PointGuide:
-    """The guide of a network alone, which starts at its weights."""
+    """The guide of a single network, which starts at the network's weights."""
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
     if params.single == "mean_field":
         return MeanFieldGuide(weights, params.initial_sd, params.kl_weight)

@@ -1,10 +1,10 @@
-"""The baseline of the semi-supervised VAE: its classifier, given the kept labels and nothing else.
+"""The baseline of the semi-supervised VAE: its classifier, trained on the kept labels alone.
 
 Generative story
-    label[i] ~ Categorical(classifier(x[i]))        (images,), 10 classes; the network's weights are no sites
+    label[i] ~ Categorical(classifier(x[i]))        (images,), 10 classes; the weights are not sample sites
 
-There is nothing latent, so the guide is empty, the ELBO is the log likelihood and SVI is maximum likelihood.
-The same term, with the classifier of the semi-supervised model's guide, is how labels teach that one.
+There are no latent variables, so the guide is empty, the ELBO is the log likelihood and SVI is maximum likelihood.
+The semi-supervised model uses the same term to train the classifier in its guide on the labels.
 """
 
 import pyro
@@ -19,7 +19,7 @@ PIXELS, CLASSES = 784, 10
 
 
 class Params(Training):
-    """The section `labels_only` of params.yaml; the network is described in `ssvae`, whose own it is."""
+    """The section `labels_only` of params.yaml; the section `ssvae` describes the network."""
 
     batch_size: Count  # labelled images per gradient step
 
@@ -37,7 +37,7 @@ class Model(PyroModule):
         Args:
             x: binary pixels, (batch, 784).
             labels: classes, (batch,) int64, or None to draw them.
-            size: number of labels in the whole set that this batch stands for, `batch` if None.
+            size: number of labels in the whole set that this batch represents; the batch size if None.
 
         Returns:
             Logits, (batch, 10).
@@ -49,7 +49,7 @@ class Model(PyroModule):
 
 
 class Guide(PyroModule):
-    """The guide of a model without latent sites."""
+    """The empty guide of a model without latent sites."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
         """Draw nothing."""
@@ -60,7 +60,7 @@ class Classifier(nn.Module):
 
     Args:
         hidden: units in each of the two hidden layers.
-        dropout: share of the hidden units that is switched off at random while training.
+        dropout: share of the hidden units that are switched off at random during training.
     """
 
     def __init__(self, hidden: int, dropout: float):
@@ -83,6 +83,6 @@ def build(network) -> tuple[Model, Guide]:
     """The likelihood and its empty guide.
 
     Args:
-        network: the section `ssvae` of params.yaml.
+        network: the section `ssvae` of params.yaml, which describes the network.
     """
     return Model(Classifier(network.classifier_hidden, network.dropout)), Guide()

@@ -1,20 +1,21 @@
-"""A semi-supervised VAE, model M2 of Kingma et al. (2014): digits with a class, most of it unobserved.
+"""A semi-supervised VAE, model M2 of Kingma et al. (2014): digits with a class that is mostly unobserved.
 
 Generative story, for each image i
-    y[i] ~ Categorical(1/10)                       observed where a label was kept
+    y[i] ~ Categorical(1/10)                       observed where the label was kept
     z[i] ~ Normal(0, 1)                            (latents,) the style
     x[i] ~ Bernoulli(logits=decoder(z[i], y[i]))   (784,) binary pixels
 
 Guide: q(y | x) = Categorical(classifier(x)), q(z | x, y) = Normal(encoder(features(x), y)), where the features are
-the classifier's first layer: what helps to draw an image, and every image can teach that, helps to name it.
+the classifier's first layer: features that help to reconstruct images, which unlabelled images can teach, also
+help to classify them.
 
 Where the label is missing, the ELBO sums over all ten classes (an enumerated site, no sampling of y). The
-classifier is part of the guide alone, so labelled images would teach it nothing: the likelihood of their labels
-(stages/models/labels_only.py) is added to the ELBO, `classifier_weight` times (equation 9 of the paper).
+classifier is part of the guide only, so the ELBO of labelled images does not train it. Therefore the likelihood of
+their labels (stages/models/labels_only.py) is added to the ELBO, times `classifier_weight` (equation 9).
 
-Dimensions: an enumerated class stands to the left of the batch. So y is (batch,) or (10, 1), and every layer
-that reads two inputs is the sum of two products, which broadcast: the image's product is computed once, not
-once per class.
+Dimensions: an enumerated class is a dimension to the left of the batch. So y is (batch,) or (10, 1). A layer with
+two inputs is the sum of two products, which broadcast: the product with the image is computed once, not once per
+class.
 """
 
 from typing import Annotated
@@ -42,8 +43,8 @@ class Params(Training):
     hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in the hidden layer of encoder and decoder
     classifier_hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each hidden layer of the classifier
     dropout: Probability  # in the classifier
-    labelled_batch_size: Annotated[int, Field(ge=1, le=50_000)]  # labelled images of a step
-    kl_weight_start: Annotated[float, Field(ge=1, le=1000)]  # of the style, falling to 1 over kl_weight_steps
+    labelled_batch_size: Annotated[int, Field(ge=1, le=50_000)]  # labelled images per gradient step
+    kl_weight_start: Annotated[float, Field(ge=1, le=1000)]  # of the style; it falls to 1 over kl_weight_steps
     kl_weight_steps: Annotated[int, Field(ge=1, le=10_000_000)]  # gradient steps
     classifier_weight: (
         NonNegative  # of the labels' log likelihood, in the objective: the paper's alpha is one per label
@@ -52,12 +53,12 @@ class Params(Training):
 
 
 def one_hot(y: Tensor) -> Tensor:
-    """Classes (...,) int64 to indicator vectors (..., 10) float32."""
-    return (y.unsqueeze(-1) == torch.arange(CLASSES, device=y.device)).float()  # F.one_hot reads the numbers
+    """One-hot vectors (..., 10) float32 of classes (...,) int64."""
+    return (y.unsqueeze(-1) == torch.arange(CLASSES, device=y.device)).float()  # F.one_hot reads the values
 
 
 class TwoInputs(nn.Module):
-    """A dense layer of two inputs that broadcast against each other: activation(W a + V b + c)."""
+    """A dense layer with two inputs that broadcast against each other: activation(W a + V b + c)."""
 
     def __init__(self, first: int, second: int, outputs: int):
         super().__init__()
@@ -85,13 +86,13 @@ class Model(PyroModule):
     def forward(
         self, x: Tensor, y: Tensor | None = None, size: int | None = None, kl_weight: float | Tensor = 1.0
     ) -> None:
-        """Run the story for a batch.
+        """Run the generative story for a batch.
 
         Args:
             x: binary pixels, (batch, 784).
-            y: classes, (batch,) int64, or None where they are unobserved.
-            size: number of images in the whole set that this batch stands for, `batch` if None.
-            kl_weight: of the style's KL term; the bound is the ELBO at 1.
+            y: classes, (batch,) int64, or None if they are unobserved.
+            size: number of images in the whole set that this batch represents; the batch size if None.
+            kl_weight: of the style's KL term; with 1 the objective is the ELBO.
         """
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
             y = pyro.sample("y", dist.Categorical(logits=x.new_zeros(CLASSES)), obs=y)

@@ -1,13 +1,13 @@
-"""A variational autoencoder: images from a few latent numbers (Kingma and Welling 2014).
+"""A variational autoencoder: images generated from a few latent variables (Kingma and Welling 2014).
 
 Generative story, for each image i
     z[i] ~ Normal(0, 1)                      (latents,)
     x[i] ~ Bernoulli(logits=decoder(z[i]))   (784,) binary pixels
 
-Guide: q(z[i] | x[i]) = Normal(encoder(x[i])), diagonal, the encoder shared by all images.
+Guide: q(z[i] | x[i]) = Normal(encoder(x[i])), diagonal; all images share the encoder.
 
-The pixels that the Bernoulli sees are binary: x ~ Bernoulli(grey level), drawn in stages/datasets.py. A grey
-pixel scored by a Bernoulli is no likelihood, and thresholding at one half makes another data set.
+The pixels are binary: x ~ Bernoulli(grey level), drawn in stages/datasets.py. A Bernoulli log density of grey
+pixels would not be a likelihood, and thresholding at one half would give a different data set.
 """
 
 from typing import Annotated
@@ -29,6 +29,7 @@ PIXELS = 784
 class Params(Training):
     """The section `vae` of params.yaml."""
 
+    dataset: str  # to learn: one of data_sets
     batch_size: Count  # images per gradient step
     latents: Annotated[int, Field(ge=2, le=1000)]
     hidden: Annotated[int, Field(ge=1, le=10_000)]  # units in each of the two layers of encoder and decoder
@@ -36,7 +37,7 @@ class Params(Training):
 
 
 class Gated(nn.Module):
-    """A dense layer whose outputs are switched by a second one: (Wx + b) * sigmoid(Vx + c)."""
+    """A dense layer whose outputs are gated by a second one: (Wx + b) * sigmoid(Vx + c)."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -60,12 +61,12 @@ class Model(PyroModule):
         )
 
     def forward(self, x: Tensor, size: int | None = None, kl_weight: float | Tensor = 1.0) -> None:
-        """Run the story for a batch.
+        """Run the generative story for a batch.
 
         Args:
             x: binary pixels, (batch, 784).
-            size: number of images in the whole set that this batch stands for, `batch` if None.
-            kl_weight: of the KL term; the bound is the ELBO at 1.
+            size: number of images in the whole set that this batch represents; the batch size if None.
+            kl_weight: of the KL term; with 1 the objective is the ELBO.
         """
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
             with poutine.scale(scale=kl_weight):

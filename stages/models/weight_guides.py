@@ -1,7 +1,7 @@
 """Variational distributions over the weights of a network, q(w), for stages/models/bnn.py.
 
-Each draws every site that its model leaves unobserved, in plain Pyro; the arguments of `forward` are those of the
-model, and unused.
+Each guide draws all latent sites of its model, in plain Pyro. `forward` takes the arguments of the model and
+ignores them.
 """
 
 import math
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 
 class PointGuide(PyroModule):
-    """q(w) = Delta(loc): with it the ELBO is the log joint density, and SVI finds the MAP estimate.
+    """q(w) = Delta(loc), so the ELBO is the log joint density and SVI finds the MAP estimate.
 
     Args:
-        weights: of each site, where to start.
-        kl_weight: of the model's KL term.
+        weights: initial value of each site.
+        kl_weight: weight of the model's KL term.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
@@ -56,7 +56,7 @@ class MeanFieldGuide(PointGuide):
 
 
 class LastLayerGuide(PointGuide):
-    """Points, but for the last layer, whose n weights and biases are jointly normal."""
+    """Points, except for the last layer, whose n weights and biases are jointly normal."""
 
     def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
         super().__init__(weights, kl_weight)
@@ -64,7 +64,7 @@ class LastLayerGuide(PointGuide):
         self.size = sum(weights[site].numel() for site in self.last)
 
     def last_loc(self) -> Tensor:
-        """Where the last layer's normal is centred, weights before biases, (n,)."""
+        """Mean of the last layer's normal, weights before biases, (n,)."""
         return torch.cat([self.loc[_key(site)].flatten() for site in self.last])
 
     def draw_last(self) -> Tensor:
@@ -83,12 +83,12 @@ class LastLayerGuide(PointGuide):
 
 
 class FullCovarianceGuide(LastLayerGuide):
-    """The last layer's covariance is learned together with the points."""
+    """The covariance of the last layer is learned together with the points."""
 
     def __init__(self, weights: Mapping[str, Tensor], initial_sd: float, kl_weight: float = 1.0):
         super().__init__(weights, kl_weight)
         self.rho = _rho(torch.Size([self.size]), initial_sd)
-        self.lower = nn.Parameter(torch.zeros(self.size, self.size))  # used below the diagonal
+        self.lower = nn.Parameter(torch.zeros(self.size, self.size))  # only the part below the diagonal is used
 
     def scale_tril(self) -> Tensor:
         """Cholesky factor of the covariance, diag(softplus(rho)) (I + lower), (n, n)."""
@@ -96,15 +96,15 @@ class FullCovarianceGuide(LastLayerGuide):
         return F.softplus(self.rho).unsqueeze(-1) * (self.lower.tril(-1) + identity)
 
     def draw_last(self) -> Tensor:
-        """Draw the last layer, (n,): an auxiliary site of Pyro's, whose entropy enters the ELBO."""
+        """Draw the last layer, (n,): an auxiliary Pyro site, whose entropy enters the ELBO."""
         q = dist.MultivariateNormal(self.last_loc(), scale_tril=self.scale_tril())
         return pyro.sample("last_layer", q, infer={"is_auxiliary": True})
 
 
 class LaplaceGuide(LastLayerGuide):
-    """The last layer's covariance is that of a Laplace approximation at the MAP estimate.
+    """The covariance of the last layer comes from a Laplace approximation at the MAP estimate.
 
-    While the points are trained it is zero; stages/inference/laplace.py sets it afterwards.
+    It is zero while the points are trained; stages/inference/laplace.py sets it afterwards.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], kl_weight: float = 1.0):
@@ -117,9 +117,9 @@ class LaplaceGuide(LastLayerGuide):
 
 
 class EnsembleGuide(PyroModule):
-    """q(w) = mean of the members' q(w): independent trainings of one network (Lakshminarayanan et al. 2017).
+    """q(w) = mean of the members' q(w): independently trained networks (Lakshminarayanan et al. 2017).
 
-    Members take turns, so that a multiple of their number of draws has as many of each.
+    Members take turns, so if the number of draws is a multiple of their number, each is drawn equally often.
     """
 
     def __init__(self, members: Sequence[PointGuide]):
@@ -135,7 +135,7 @@ class EnsembleGuide(PyroModule):
 
 
 def _key(site: str) -> str:
-    return site.replace(".", "_")  # a ParameterDict takes no dots
+    return site.replace(".", "_")  # ParameterDict allows no dots in keys
 
 
 def _rho(shape: torch.Size, sd: float) -> nn.Parameter:

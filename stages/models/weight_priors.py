@@ -1,11 +1,11 @@
-"""What a Bayesian neural network believes of its weights before it has seen data.
+"""Priors of the weights of a Bayesian neural network.
 
     normal         w ~ Normal(0, sd)
-    scale_mixture  w ~ narrow_share Normal(0, narrow_sd) + (1 - narrow_share) Normal(0, sd): most weights matter
-                   little, some a lot (Blundell et al. 2015, section 3.3)
+    scale_mixture  w ~ narrow_share Normal(0, narrow_sd) + (1 - narrow_share) Normal(0, sd): many weights are
+                   close to zero, some are large (Blundell et al. 2015, section 3.3)
 
-independently for each weight, with an sd for each type of layer: a unit that sums over 500 inputs needs smaller
-weights than one that sums over 25, or its activation is large before anything is learned.
+The weights are independent, with an sd for each type of layer: a unit that sums over 500 inputs needs smaller
+weights than one that sums over 25, or its activation is large before training.
 """
 
 from typing import Annotated, Literal
@@ -22,11 +22,11 @@ class Params(Section):
     """The prior of all weights and biases."""
 
     family: Literal["normal", "scale_mixture"]
-    convolution_sd: Positive  # of the weights of convolutions
-    dense_sd: Positive  # of the weights of dense layers
-    bias_sd: Positive  # of all biases
-    narrow_sd: Positive  # scale_mixture: of the narrow component
-    narrow_share: Annotated[float, Field(gt=0, lt=1)]  # scale_mixture: its weight
+    convolution_sd: Positive  # sd of the weights of convolutions
+    dense_sd: Positive  # sd of the weights of dense layers
+    bias_sd: Positive  # sd of all biases
+    narrow_sd: Positive  # scale_mixture: sd of the narrow component
+    narrow_share: Annotated[float, Field(gt=0, lt=1)]  # scale_mixture: weight of the narrow component
 
 
 def isotropic(sd: float) -> Params:
@@ -36,7 +36,7 @@ def isotropic(sd: float) -> Params:
 
 
 def sd(params: Params, layer: nn.Module, name: str) -> float:
-    """That of the parameter `name` ("weight" or "bias") of a layer."""
+    """The prior sd of the parameter `name` ("weight" or "bias") of a layer."""
     if name == "bias":
         return params.bias_sd
     return params.convolution_sd if isinstance(layer, nn.Conv2d) else params.dense_sd
@@ -46,8 +46,8 @@ def prior(params: Params, layer: nn.Module, name: str, shape: torch.Size, like: 
     """The prior of one layer's weights or biases.
 
     Args:
-        params: what is believed of all of them.
-        layer: dense or a convolution.
+        params: the priors of all weights and biases.
+        layer: a dense layer or a convolution.
         name: `weight` or `bias`.
         shape: of that parameter.
         like: any tensor on its device.

@@ -1,1 +1,1 @@
-"""Step 4a: what trained networks say: posterior predictives, bounds on likelihoods, pictures."""
+"""Step 4a: predictions of trained models: posterior predictives, bounds on likelihoods, generated images."""

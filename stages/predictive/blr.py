@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from pyro import poutine, primitives
 from pyro.nn import PyroModule
+from scipy import stats
 from scipy.special import gammaln, logsumexp
-from scipy.stats import norm
 
 from stages import datasets
 from stages.inference import posterior
@@ -34,28 +34,42 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     """Draw from the learned posterior, compute the exact one, and score held-out points.
 
     Returns:
-        posterior: draws of intercept, slope and noise, each (posterior_samples,).
+        posterior: draws of each coefficient, of noise (the sd of normal noise, the scale of Student's t), and of
+        degrees_of_freedom where the model has them; each (posterior_samples,).
         exact: mean, sd and covariance (in units of the noise variance) of the coefficients, shape and rate of the
-        noise variance.
+        noise variance; missing if the noise is not normal, since the posterior is then not known.
         cases: what `predictive_cases` says of each held-out point.
-        training: x and y that the posterior has seen.
+        training: x and y of the training points.
+        checks: what `residuals` says of the training points.
     """
     _, guide = trained
     x, y = read("train")
-    draws = _draw(guide, settings.evaluate.blr.posterior_samples)
-    exact = exact_posterior(settings.blr, x, y)
-    return {
+    draws = draw(guide, settings.blr, settings.evaluate.blr.posterior_samples)
+    exact = {}
+    if settings.blr.noise == "normal":
+        found = exact_posterior(settings.blr, x, y)
+        exact["exact"] = {name: np.asarray(value) for name, value in vars(found).items()}
+        exact["exact"]["sd"] = found.coefficient_sd
+    return exact | {
         "posterior": draws,
-        "exact": {name: np.asarray(value) for name, value in vars(exact).items()} | {"sd": exact.coefficient_sd},
-        "cases": predictive_cases(draws, *read(settings.evaluate.split)),
+        "cases": predictive_cases(settings.blr, draws, *read(settings.evaluate.split)),
         "training": {"x": x, "y": y},
+        "checks": residuals(settings.blr, draws, x, y, settings.evaluate.blr.replicates, seed),
     }
 
 
-def read(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of one split, both (points,) float64."""
-    x, y = (part.double().numpy() for part in datasets.regression(split, torch.device("cpu")))
+def read(split: str, name: str = "regression") -> tuple[np.ndarray, np.ndarray]:
+    """x and y of one split of a toy set, both (points,) float64."""
+    x, y = (part.double().numpy() for part in datasets.regression(split, torch.device("cpu"), name=name))
     return x, y
+
+
+def design(params: blr.Params, x: np.ndarray) -> np.ndarray:
+    """What each coefficient is multiplied by, (points, coefficients)."""
+    columns = [np.ones_like(x), x]
+    if params.mean == "quadratic":
+        columns.append((x - params.centre) ** 2)
+    return np.column_stack(columns)
 
 
 @dataclass(frozen=True)
@@ -98,42 +112,86 @@ class NormalInverseGamma:
 
 
 def exact_posterior(params: blr.Params, x: np.ndarray, y: np.ndarray) -> NormalInverseGamma:
-    """The closed form for the prior that `params` describes."""
+    """The closed form for the mean and the prior that `params` describes, with normal noise."""
+    regressors = design(params, x)
     prior = NormalInverseGamma(
-        mean=np.zeros(2),
-        covariance=params.coefficient_sd**2 * np.eye(2),
+        mean=np.zeros(regressors.shape[1]),
+        covariance=params.coefficient_sd**2 * np.eye(regressors.shape[1]),
         shape=params.noise_shape,
         rate=params.noise_rate,
     )
-    return prior.given(np.column_stack([np.ones_like(x), x]), y)
+    return prior.given(regressors, y)
 
 
-def predictive_cases(draws: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Score held-out points under the posterior predictive, a mixture of one normal per posterior draw.
+def means(params: blr.Params, draws: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """The mean of y at each x, for each draw: (draws, points)."""
+    return np.column_stack([draws[site] for site in blr.coefficients(params)]) @ design(params, x).T
+
+
+def noise(params: blr.Params, draws: dict[str, np.ndarray]) -> stats.rv_continuous:
+    """The distribution of y about its mean, for each draw."""
+    if params.noise == "student_t":
+        return stats.t(draws["degrees_of_freedom"], scale=draws["noise"])
+    return stats.norm(scale=draws["noise"])
+
+
+def residuals(
+    params: blr.Params, draws: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, replicates: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Distances of data from the mean, in units of the noise, for posterior draws: of the real data and of others.
+
+    A posterior predictive check compares the two (stages/evaluation/criticism.py).
 
     Args:
-        draws: intercept, slope and noise, each (draws,).
+        params: of the model.
+        draws: from its posterior, each (draws,).
+        x: inputs, (points,).
+        y: outputs, (points,).
+        replicates: how many of the draws to take, with one replicated data set each.
+        seed: of the replicated data.
+
+    Returns:
+        x, (points,); observed and replicated residuals, both (replicates, points) float32.
+    """
+    generator = np.random.default_rng(seed)
+    some = generator.choice(len(draws["noise"]), replicates)
+    chosen = {site: values[some] for site, values in draws.items()}
+    of_y = (y - means(params, chosen, x)) / chosen["noise"][:, None]
+    if params.noise == "student_t":
+        replicated = generator.standard_t(chosen["degrees_of_freedom"][:, None], of_y.shape)
+    else:
+        replicated = generator.standard_normal(of_y.shape)
+    return {"x": x, "observed": of_y.astype(np.float32), "replicated": replicated.astype(np.float32)}
+
+
+def predictive_cases(
+    params: blr.Params, draws: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Score held-out points under the posterior predictive, a mixture of one distribution per posterior draw.
+
+    Args:
+        params: of the model.
+        draws: of the coefficients and the noise, each (draws,).
         x: inputs, (points,).
         y: outputs, (points,).
 
     Returns:
         Per point: x, y, the predictive mean, nll (nats) and cdf, the predictive probability of a smaller y.
     """
-    rows = []
+    rows, about_mean = [], noise(params, draws)
     for xi, yi in zip(x, y, strict=True):
-        line = draws["intercept"] + draws["slope"] * xi
-        log_density = logsumexp(norm.logpdf(yi, line, draws["noise"])) - np.log(len(line))
-        rows.append((xi, yi, line.mean(), -log_density, norm.cdf(yi, line, draws["noise"]).mean()))
+        mean = means(params, draws, np.array([xi]))[:, 0]
+        log_density = logsumexp(about_mean.logpdf(yi - mean)) - np.log(len(mean))
+        rows.append((xi, yi, mean.mean(), -log_density, about_mean.cdf(yi - mean).mean()))
     return dict(zip(("x", "y", "mean", "nll", "cdf"), np.array(rows, dtype=np.float64).T, strict=True))
 
 
 @torch.no_grad()
-def _draw(guide: PyroModule, samples: int) -> dict[str, np.ndarray]:
+def draw(guide: PyroModule, params: blr.Params, samples: int) -> dict[str, np.ndarray]:
+    """Draw coefficients, noise and degrees of freedom from the learned posterior, each (samples,)."""
     nothing = torch.zeros(0)
     with primitives.plate("posterior_samples", samples, dim=-2):
         trace = poutine.trace(guide).get_trace(nothing)
-    sites = {
-        name: trace.nodes[name]["value"].flatten().double() for name in ("intercept", "slope", "noise_variance")
-    }
-    sites["noise"] = sites.pop("noise_variance").sqrt()
-    return {name: value.cpu().numpy() for name, value in sites.items()}
+    drawn = {site: trace.nodes[site]["value"].flatten().double() for site in blr.sites(params)}
+    drawn["noise"] = drawn.pop("noise_variance").sqrt()
+    return {name: value.cpu().numpy() for name, value in drawn.items()}

@@ -1,4 +1,4 @@
-"""Step 4a for the Bayesian neural network: its posterior predictive on held-out digits, and on anything else."""
+"""Step 4a for the Bayesian neural network: its posterior predictive on held-out images and on any others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stages.predictive import classifier
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-PICTURED = 24  # digits kept for each picture
+PICTURED = 24  # images saved for each figure
 Trained = tuple[bnn.Model, PyroModule]  # the model and its learned posterior
 
 
@@ -32,13 +32,13 @@ def trained(settings: Settings, seed: int, device: torch.device) -> Trained:
 
 
 def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[str, np.ndarray]]:
-    """Predict the held-out digits.
+    """Predict the held-out images.
 
     Returns:
         cases: probabilities (images, 10), expected_entropy (images,), labels (images,).
-        validation: the same for the validation digits, on which thresholds are chosen.
-        least_sure, most_aleatoric, most_epistemic: the same for the held-out digits of largest predictive entropy,
-            and of its largest aleatoric and epistemic parts, with their pixels (digits, 784).
+        validation: the same for the validation images, on which thresholds are chosen.
+        least_sure, most_aleatoric, most_epistemic: the same for the held-out images with the largest predictive
+            entropy and with its largest aleatoric and epistemic parts, and their pixels (images, 784).
     """
     held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
@@ -55,7 +55,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
 
 
 def largest(score: np.ndarray, cases: dict[str, np.ndarray], images: datasets.Images) -> dict[str, np.ndarray]:
-    """The cases of largest score, with their pixels."""
+    """The cases with the largest scores, and their pixels."""
     worst = np.argsort(-score, kind="stable")[:PICTURED]
     return {name: values[worst] for name, values in cases.items()} | {"pixels": images.pixels.numpy()[worst]}
 
@@ -69,14 +69,14 @@ def predict_cases(settings: Settings, trained: Trained, images: datasets.Images)
 
 
 def draws(settings: Settings) -> int:
-    """How many networks to draw: as many of each member of an ensemble, and of points every one there is."""
+    """Number of networks to draw: equally many from each ensemble member; for point estimates, each one once."""
     members = settings.bnn.members if settings.bnn.inference == "ensemble" else 1
     samples = settings.evaluate.bnn.posterior_samples
     return members * (1 if settings.bnn.single == "map" else math.ceil(samples / members))
 
 
 def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dict[str, np.ndarray]:
-    """What networks drawn from the prior say of images: probabilities (networks, images, 10)."""
+    """Class probabilities of networks drawn from the prior, (networks, images, 10)."""
     model, _ = bnn.build(settings.bnn)
     return {
         "probabilities": classifier.prior_probabilities(model.to(pixels.device), pixels, networks).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Predictives of a classifier: probabilities of networks drawn from the posterior, or from the prior."""
+"""Predictive distributions of a classifier: class probabilities of networks drawn from the posterior or prior."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,14 @@ def class_probabilities(
 ) -> dict[str, Tensor]:
     """Average the class probabilities, not the logits, over `samples` draws of the weights.
 
-    Every image is seen by the same draws of the weights; what a network itself draws, dropout, it draws for each
-    image. Memory does not grow with `samples`.
+    All images share the same draws of the weights; dropout masks, which the network itself draws, differ between
+    images. Memory does not grow with `samples`.
 
     Args:
         model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).
         guide: draws all of the model's latent sites.
         pixels: bytes, (images, 784).
-        samples: networks to draw.
+        samples: number of networks to draw.
         batch_size: images per forward pass.
 
     Returns:
@@ -42,7 +42,7 @@ def class_probabilities(
 
 @torch.no_grad()
 def cumulative(model: PyroModule, guide: PyroModule, pixels: Tensor, counts: Sequence[int]) -> Tensor:
-    """Class probabilities averaged over the first samples.
+    """Class probabilities averaged over the first n posterior samples, for each n in `counts`.
 
     Args:
         model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).
@@ -51,7 +51,7 @@ def cumulative(model: PyroModule, guide: PyroModule, pixels: Tensor, counts: Seq
         counts: numbers of samples, ascending.
 
     Returns:
-        (counts, images, classes) float32; each set of samples holds those before it.
+        (counts, images, classes) float32; each set of samples includes the smaller ones.
     """
     images, total, found = unit_interval(pixels), 0.0, []
     for drawn in range(1, max(counts) + 1):
@@ -64,7 +64,7 @@ def cumulative(model: PyroModule, guide: PyroModule, pixels: Tensor, counts: Seq
 
 @torch.no_grad()
 def prior_probabilities(model: PyroModule, pixels: Tensor, networks: int) -> Tensor:
-    """Class probabilities of each of some networks drawn from the prior, (networks, images, classes) float32."""
+    """Class probabilities of each network drawn from the prior, (networks, images, classes) float32."""
     images = unit_interval(pixels)
     rounds = tqdm(range(networks), desc="prior samples", unit="network", disable=None)
     return torch.stack([model(images).softmax(-1) for _ in rounds])

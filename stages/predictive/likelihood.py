@@ -8,7 +8,7 @@ from pyro.nn import PyroModule
 from torch import Tensor
 from tqdm import tqdm
 
-IMAGES_AT_ONCE, SAMPLES_AT_ONCE = 100, 50  # in one forward pass: 16 MB per activation of 784 pixels
+IMAGES_AT_ONCE, SAMPLES_AT_ONCE = 100, 50  # per forward pass: 16 MB for each activation of 784 pixels
 
 
 def log_weights(model: PyroModule, guide: PyroModule, x: Tensor, samples: int) -> tuple[Tensor, Tensor]:
@@ -16,9 +16,9 @@ def log_weights(model: PyroModule, guide: PyroModule, x: Tensor, samples: int) -
 
     Args:
         model: observes the site `x`.
-        guide: of that model; every other site is drawn from it.
+        guide: of that model; all other sites are drawn from it.
         x: images, (batch, 784).
-        samples: draws per image.
+        samples: number of draws per image.
 
     Returns:
         Log weights and log likelihoods, both (samples, batch), nats.
@@ -37,8 +37,8 @@ def log_weights(model: PyroModule, guide: PyroModule, x: Tensor, samples: int) -
 def bounds(model: PyroModule, guide: PyroModule, images: Tensor, samples: int) -> dict[str, Tensor]:
     """The IWAE bound and the two terms of the ELBO, per image.
 
-    log p(x) >= IWAE_k = E[log 1/k sum_i w_i] (Burda, Grosse and Salakhutdinov 2016), rising in k = `samples`.
-    Memory grows neither with `samples` nor with the number of images.
+    log p(x) >= IWAE_k = E[log 1/k sum_i w_i] (Burda, Grosse and Salakhutdinov 2016), which increases with k =
+    `samples`. Memory grows neither with `samples` nor with the number of images.
 
     Args:
         model: as for `log_weights`.

@@ -1,4 +1,4 @@
-"""Step 4a for the semi-supervised VAE: it classifies held-out digits, bounds their likelihood, and draws."""
+"""Step 4a for the semi-supervised VAE: classify held-out digits, bound their likelihood, generate digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stages.predictive.likelihood import log_weights
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-STYLES = 12  # columns of the grid of drawn digits, and rows of the analogies
+STYLES = 12  # columns of the grid of generated digits, and rows of the analogies
 NEIGHBOURS = 3  # of the independent classifier
 Trained = tuple[ssvae.Model, ssvae.Guide, labels_only.Model]  # the model, its learned posterior, and the baseline
 
@@ -33,14 +33,15 @@ def trained(settings: Settings, seed: int, device: torch.device) -> Trained:
 
 
 def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[str, np.ndarray]]:
-    """Classify held-out digits, bound their likelihood without labels, and draw.
+    """Classify held-out digits, bound their likelihood without labels, and generate digits.
 
     Returns:
         cases: probabilities and labels_only_probabilities (images, 10), labels, elbo (nats) and
             kept_labels (images,).
-        drawn: pixels (digits, 784) of digits drawn for `labels` (digits,), `recognised` as (digits,).
-        pictures: styles (10, 12, 784), a column per style z; analogies (12, 10, 784) in the style of originals
-        (12, 784).
+        drawn: pixels (digits, 784) of generated digits, the `labels` (digits,) that they were generated for, and
+            the classes (digits,) that they are `recognised` as.
+        pictures: styles (10, 12, 784), one column per style z; analogies (12, 10, 784) in the style of originals
+            (12, 784).
     """
     model, guide, baseline = trained
     device = next(model.parameters()).device
@@ -60,7 +61,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
 
 @torch.no_grad()
 def unlabelled_elbo(model: ssvae.Model, guide: ssvae.Guide, images: Tensor, batch_size: int = 500) -> Tensor:
-    """The bound without the label, sum_y q(y | x) (L(x, y) - log q(y | x)), equation 7 of Kingma et al. (2014).
+    """The ELBO of unlabelled images, sum_y q(y | x) (L(x, y) - log q(y | x)), equation 7 of Kingma et al. (2014).
 
     Args:
         model: prior and decoder.
@@ -98,9 +99,9 @@ def _draw(model: ssvae.Model, per_class: int, device: torch.device) -> dict[str,
 
 
 def _recognise(drawn: Tensor, train: datasets.Images) -> Tensor:
-    """Classes that nearest neighbours among the real, fully labelled digits give to drawn ones, (digits,).
+    """Classify generated digits by their nearest neighbours among the real, fully labelled digits, (digits,).
 
-    It shares nothing with the model that drew: no parameters, no training, no binarisation.
+    This classifier shares nothing with the generating model: no parameters, no training, no binarisation.
     """
     judge = KNeighborsClassifier(NEIGHBOURS).fit(
         datasets.unit_interval(train.pixels).numpy(), train.labels.numpy()

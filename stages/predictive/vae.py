@@ -1,4 +1,4 @@
-"""Step 4a for the VAE: an honest bound on the likelihood of images, and pictures from the decoder."""
+"""Step 4a for the VAE: a bound on the likelihood of images, and images from the decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stages.predictive import likelihood
 if TYPE_CHECKING:
     from stages.settings import Settings
 
-DRAWN, RECONSTRUCTED, WALKS, WALK_STEPS = 64, 16, 6, 10  # pictures of each kind
+DRAWN, RECONSTRUCTED, WALKS, WALK_STEPS = 64, 16, 6, 10  # images of each kind
 Trained = tuple[vae.Model, vae.Guide]  # the model and its learned posterior
 
 
@@ -30,14 +30,14 @@ def trained(settings: Settings, seed: int, device: torch.device) -> Trained:
 
 
 def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[str, np.ndarray]]:
-    """Bound the likelihood of held-out images, and draw.
+    """Bound the likelihood of held-out images, and generate images.
 
     Returns:
         cases: iwae, rate, distortion, complexity, iwae_samples, each (images,); latent_mean (images, latents).
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
         (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
     """
-    held_out = datasets.load("fashion_mnist", settings.evaluate.split, settings.images)
+    held_out = datasets.load(settings.vae.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
     latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
     return {"cases": cases, "pictures": _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])}
@@ -55,7 +55,7 @@ def predict_cases(settings: Settings, trained: Trained, images: datasets.Images)
 
 
 def complexity(binary: np.ndarray) -> np.ndarray:
-    """Length of each binary image compressed by DEFLATE, a bit per pixel before; nats, (images,).
+    """Length of each binary image, packed to one bit per pixel and compressed by DEFLATE; nats, (images,).
 
     Args:
         binary: pixels 0 or 1, (images, pixels).

@@ -1,7 +1,7 @@
-"""What a mean-field posterior knows of each weight, and what becomes of a network without those it knows least of.
+"""The signal-to-noise ratio of each weight in a mean-field posterior, and pruning of the weights with the lowest.
 
-The signal-to-noise ratio of a weight is |loc| / sd: a weight that is small beside its sd can as well be zero
-(Graves 2011; Blundell et al. 2015, section 5.2).
+The signal-to-noise ratio of a weight is |loc| / sd: a weight that is small compared to its sd might as well be
+zero (Graves 2011; Blundell et al. 2015, section 5.2).
 """
 
 import copy
@@ -12,20 +12,20 @@ from torch import Tensor
 
 from stages.models.weight_guides import MeanFieldGuide
 
-NO_NOISE = -40.0  # its softplus, an sd, is 4e-18
+NO_NOISE = -40.0  # rho of pruned weights: softplus gives an sd of 4e-18
 
 
 def signal_to_noise(guide: MeanFieldGuide) -> dict[str, Tensor]:
-    """The ratio for every weight and bias, by site."""
+    """The signal-to-noise ratio of every weight and bias, by site."""
     return {site: (guide.q(site).mean.abs() / guide.q(site).stddev).detach() for site in guide.sites}
 
 
 def pruned(guide: MeanFieldGuide, share: float) -> MeanFieldGuide:
-    """A copy, in which the weights and biases of least signal-to-noise are zero, their sds too.
+    """A copy of the guide in which the weights and biases with the lowest ratios are zero, and so are their sds.
 
     Args:
-        guide: stays as it is.
-        share: of all weights and biases, in [0, 1).
+        guide: is not changed.
+        share: share of all weights and biases to prune, in [0, 1).
     """
     left = copy.deepcopy(guide)
     ranked = torch.cat([ratio.flatten() for ratio in signal_to_noise(guide).values()]).sort().values

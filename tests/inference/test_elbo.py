@@ -44,7 +44,7 @@ def test_blr(problem, guide, sizes):
 def test_bnn(problem, monkeypatch, inference, sizes):
     """With few weights: the KL of many would hide a wrong scale of the likelihood."""
     small = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), nn.AvgPool2d(14), nn.Flatten(), nn.Linear(4, 10))
-    monkeypatch.setitem(bnn.NETWORKS, "mlp", lambda width, dropout: small)
+    monkeypatch.setitem(bnn.NETWORKS, "mlp", lambda width, dropout, classes: small)
     objective = problem("bnn", network="mlp", inference=inference, initial_sd=0.5).objective.members[0]
     assert_batches_average_to_the_whole(objective, (GREY, IMAGES.labels), sizes)
 

@@ -8,6 +8,7 @@ from stages.inference import many_regressions
 from stages.models import blr
 from tests import tiny
 
+SITES = ("intercept", "slope", "noise_variance")
 GUIDES = pytest.mark.parametrize("guide_name", ["full_covariance", "mean_field"])
 SETS, N = 5, 30
 
@@ -75,7 +76,7 @@ def test_simulated_parameters_and_outputs_are_of_the_model():
     model, _ = many_regressions.build(params, 20_000)
     x = 10 * torch.rand(20_000, 8)
     truth, y = many_regressions.simulate(model, x)
-    assert {name: value.shape for name, value in truth.items()} == dict.fromkeys(many_regressions.SITES, (20_000,))
+    assert {name: value.shape for name, value in truth.items()} == dict.fromkeys(SITES, (20_000,))
     assert y.shape == x.shape
     assert truth["noise_variance"].mean().item() == pytest.approx(5 / (6 - 1), rel=0.02)
     noise = truth["noise_variance"].sqrt()

@@ -68,4 +68,6 @@ def test_every_weight_has_the_sd_of_its_layer():
 def test_tempering_is_said(kl_weight, capsys):
     tiny.build("bnn", kl_weight=kl_weight)
     said = capsys.readouterr().out
-    assert said == ("" if kl_weight == 1 else "bnn.kl_weight = 0.5: a tempered posterior, not that of the model\n")
+    assert said == (
+        "" if kl_weight == 1 else "bnn.kl_weight = 0.5: a tempered posterior, not the posterior of the model\n"
+    )

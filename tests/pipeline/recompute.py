@@ -41,7 +41,24 @@ def _blr(predictions: dict) -> dict[str, float]:
     for n in (*names, "noise"):
         rows[f"{n}_mean"] = sum(draws[n]) / draws[n].size
         rows[f"{n}_sd"] = math.sqrt(((draws[n] - rows[f"{n}_mean"]) ** 2).mean())
-    return rows
+    return rows | _p_values(predictions["checks"])
+
+
+def _p_values(checks: dict) -> dict[str, float]:
+    x = checks["x"]
+    design = np.column_stack([np.ones_like(x), x, x**2])
+
+    def moments(r, k):
+        return ((r - r.mean(axis=1)[:, None]) ** k).mean(axis=1)
+
+    quantities = {
+        "skewness": lambda r: moments(r, 3) / moments(r, 2) ** 1.5,
+        "kurtosis": lambda r: moments(r, 4) / moments(r, 2) ** 2,
+        "curvature": lambda r: np.linalg.lstsq(design, r.T)[0][2],
+        "largest_residual": lambda r: abs(r).max(axis=1),
+    }
+    observed, replicated = (checks[name].astype(float) for name in ("observed", "replicated"))
+    return {f"p_{name}": (of(replicated) >= of(observed)).mean() for name, of in quantities.items()}
 
 
 def _bnn(predictions: dict) -> dict[str, float]:

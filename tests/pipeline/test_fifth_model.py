@@ -36,7 +36,7 @@ def clone(tmp_path_factory) -> Clone:
         params.write(SECTION)
     made.run("python", "-m", "tools.closure", "--write")
     made.run("dvc", "repro", "plot_toy")
-    made.run("dvc", "repro", "--single-item", "summarize")
+    made.run("dvc", "repro", "--single-item", "summarize", "headline")
     return made
 
 
@@ -54,6 +54,12 @@ def test_its_metrics_are_in_the_summary(clone):
     assert summary["toy"]["rmse"]["ci95_test"] > 0
 
 
+def test_its_headline_appears(clone):
+    metrics = artifacts.read_json(clone.folder / "metrics/toy/0.json")
+    assert artifacts.read_json(clone.folder / "metrics/headline.json") == {"toy": {"rmse": metrics["rmse"]}}
+    assert "stages/evaluation/toy.py" in (clone.folder / "dvc.yaml").read_text().partition("  headline:")[2]
+
+
 def test_its_plots_are_there(clone):
     assert {path.name for path in (clone.folder / "plots/toy").iterdir()} == {"elbo.csv", "elbo.png"}
 
@@ -68,7 +74,8 @@ def test_its_deps_were_found(clone):
 def test_readme_tables_show_it(clone):
     no_data = shutil.ignore_patterns("*.yaml", "*.lock", "metrics", "plots", "runs")
     shutil.copytree(ROOT / "studies", clone.folder / "studies", ignore=no_data)  # some tables are of studies
-    code = "from tools import readme; print(readme.headlines({'toy': {'rmse': {'mean': 1.5, 'ci95_test': 0.25}}}))"
+    summary = {"toy": {"rmse": {"mean": 1.5, "ci95_test": 0.25}}}
+    code = f"from tools import readme; print(readme.headline_table({summary}, {{}}))"
     assert "| toy | root mean squared error | 1.50 ± 0.25 |" in clone.run("python", "-c", code)
 
 

@@ -1,6 +1,8 @@
 """The real dvc.yaml from data to plots: what came out."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,20 @@ from PIL import Image
 
 from stages import artifacts, params
 from tests.pipeline import recompute
+from tests.pipeline.conftest import Clone, recipe
 from tests.tiny import ROOT
 
 pytestmark = pytest.mark.pipeline
 MODELS = params.MODELS
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
-METRICS = [path for stage in STAGES for entry in stage.get("metrics", []) for path in entry]
-OF_A_SEED = [path.removeprefix("metrics/").partition("/${")[0] for path in METRICS if "${item.seed}" in path]
+OUTPUTS = {
+    path for stage in STAGES for entry in stage.get("outs", []) if isinstance(entry, dict) for path in entry
+}
+OF_A_SEED = sorted(
+    path.removeprefix("metrics/").partition("/${")[0]
+    for path in OUTPUTS
+    if path.startswith("metrics/") and "${item.seed}" in path and "intervals" not in path
+)
 
 
 def numbers(tree) -> list[float]:
@@ -86,3 +95,51 @@ def test_run_record_names_the_code_that_ran(clone):
     record = artifacts.read_json(clone.folder / ".runs/posteriors/vae/0/run.json")
     assert {"stages/models/vae.py", "stages/inference/loop/svi.py"} <= record["code_sha256"].keys()
     assert record["device"] == "cpu" and record["threads"] == 1 and record["seconds"] > 0
+
+
+def test_live_figures_leave_no_trace_in_the_pipeline(clone):
+    clone.attempt("dvc", "repro", "--single-item", "--force", "train_blr@0", LIVE="1").check_returncode()
+    curves = ".live/blr/0/plots/metrics"
+    history = pd.read_csv(clone.folder / "posteriors/blr/0/elbo.csv")
+    drawn = pd.read_table(clone.folder / curves / "elbo.tsv")
+    assert drawn["step"].tolist() == history["step"].tolist() == [20, 40]
+    assert clone.run("git", "status", "--porcelain") == ""
+    assert "up to date" in clone.run("dvc", "status")
+    shown = json.loads(clone.run("dvc", "plots", "show", curves, "-x", "step", "--json"))
+    assert shown.keys() == {"data"}
+    assert {f"{curves}/{name}.tsv" for name in ("elbo", "validation", "learning_rate")} <= shown["data"].keys()
+
+
+@pytest.fixture(scope="module")
+def second(clone, tmp_path_factory) -> Clone:
+    """A clone after the commands of docs/sharing.md: a folder as remote, everything pushed, a release packed."""
+    folder = tmp_path_factory.mktemp("shared")
+    page = (ROOT / "docs/sharing.md").read_text()
+    lines = page.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert lines[0].startswith("dvc remote add") and lines[-1] == "dvc push"
+    clone.run("python", "-m", "tools.pretrained", "--pack", str(folder / "release"))
+    clone.commit()
+    for line in lines:
+        identity = "git -c user.name=test -c user.email=test@localhost commit"
+        line = line.replace("/path/to/shared/folder", str(folder / "remote")).replace("git commit", identity)
+        clone.run("bash", "-c", line)
+    clone.run("git", "clone", "--quiet", str(clone.folder), str(folder / "second"))
+    return Clone(folder / "second")
+
+
+def test_released_weights_are_the_same_bytes_and_not_in_the_cache(second, clone):
+    release = str(second.folder.parent / "release")
+    second.attempt("python", "-m", "tools.pretrained", PRETRAINED=release).check_returncode()
+    weights = "posteriors/bnn/0/weights.safetensors"
+    assert (second.folder / weights).read_bytes() == (clone.folder / weights).read_bytes()
+    assert re.search(rf"not in cache: +{weights}", second.run("dvc", "status", "train_bnn"))
+    assert second.run("git", "status", "--porcelain") == ""
+
+
+def test_a_second_clone_pulls_and_runs_nothing(second, clone):
+    second.run("bash", "-c", recipe("pull"))
+    for path in (clone.folder / "posteriors").rglob("*.*"):
+        assert (second.folder / path.relative_to(clone.folder)).read_bytes() == path.read_bytes()
+    assert "up to date" in second.run("dvc", "status")
+    assert second.repro() == set()
+    assert second.run("git", "status", "--porcelain") == ""

@@ -22,7 +22,10 @@ def test_a_changed_value_reruns_its_model_and_a_new_seed_its_own_stages(clone):
     clone.change(bnn={"steps": 10}, seeds=[0, 1])
     changed = {name for name in seeded if name.endswith("_bnn@0")}
     new = {name.replace("@0", "@1") for name in seeded}
-    assert clone.repro() == changed | new | PLOTS | {"summarize"}  # figures ask which seed is the first
+    assert clone.repro() == changed | new | PLOTS | {
+        "summarize",
+        "headline",
+    }  # figures ask which seed is the first
 
 
 def test_summary_has_mean_and_intervals_of_both_seeds(clone):
@@ -37,6 +40,10 @@ def test_summary_has_mean_and_intervals_of_both_seeds(clone):
 
 def test_metrics_diff_names_what_changed(clone):
     rows = json.loads(clone.run("dvc", "metrics", "diff", "--json"))
+    assert rows.keys() == {"metrics/headline.json"}
+    assert rows["metrics/headline.json"]["bnn.nll"]["diff"]
+    files = ("metrics/bnn/0.json", "metrics/vae/0.json")
+    rows = json.loads(clone.run("dvc", "metrics", "diff", "--json", "--targets", *files))
     assert any(value["diff"] for value in rows["metrics/bnn/0.json"].values())
     assert "metrics/vae/0.json" not in rows
 
@@ -49,6 +56,12 @@ def test_plots_diff_writes_its_page(clone):
 
 def test_a_dropped_seed_leaves_no_metrics(clone):
     clone.change(seeds=[1])
-    assert clone.repro() == PLOTS | {"summarize"}
+    assert clone.repro() == PLOTS | {"summarize", "headline"}
     left = {path.stem for path in (clone.folder / "metrics").rglob("*.json")}
-    assert left == {"1", "summary", "blr", "bnn"}  # the last two, of calibration and prior, have no seeds
+    assert left == {
+        "1",
+        "summary",
+        "headline",
+        "blr",
+        "bnn",
+    }  # the last two, of calibration and prior, have no seeds

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
+from stages.evaluation import criticism
 from stages.evaluation.blr import of_cases
 from stages.predictive import blr
 from stages.predictive.blr import NormalInverseGamma
@@ -15,6 +16,7 @@ from tests import tiny
 X = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0])
 Y = np.array([0.3, 1.2, 1.1, 2.3, 2.9, 4.1, 4.0, 5.2])
 LINE = np.column_stack([np.ones_like(X), X])
+PARAMS = tiny.settings().blr  # a line, normal noise
 PRIOR = NormalInverseGamma(np.array([0.5, -0.5]), np.array([[2.0, 0.5], [0.5, 1.0]]), shape=3.0, rate=0.5)
 
 
@@ -96,21 +98,98 @@ def test_exact_posterior_is_that_of_a_prior_centred_on_zero():
         np.testing.assert_allclose(value, vars(wanted)[name], rtol=1e-12)
 
 
+def test_exact_posterior_of_a_parabola_has_a_third_regressor():
+    params = tiny.settings(blr={"mean": "quadratic", "centre": 1.5}).blr
+    prior = NormalInverseGamma(
+        np.zeros(3), params.coefficient_sd**2 * np.eye(3), params.noise_shape, params.noise_rate
+    )
+    wanted = prior.given(np.column_stack([LINE, (X - 1.5) ** 2]), Y)
+    for name, value in vars(blr.exact_posterior(params, X, Y)).items():
+        np.testing.assert_allclose(value, vars(wanted)[name], rtol=1e-12)
+
+
+def test_predictive_with_students_t_noise_is_scipys_mixture():
+    params = tiny.settings(blr={"mean": "quadratic", "noise": "student_t", "centre": 2.0}).blr
+    draws = {
+        "intercept": np.array([0.0, 1.0]),
+        "slope": np.array([1.0, 0.5]),
+        "curvature": np.array([0.5, -0.5]),
+        "noise": np.array([1.0, 2.0]),
+        "degrees_of_freedom": np.array([3.0, 7.0]),
+    }
+    found = blr.predictive_cases(params, draws, np.array([4.0]), np.array([5.0]))  # means at 6 and 1
+    parts = stats.t(3.0, 6.0, 1.0), stats.t(7.0, 1.0, 2.0)
+    assert found["mean"] == pytest.approx([3.5])
+    assert found["nll"] == pytest.approx([-math.log(sum(part.pdf(5.0) for part in parts) / 2)])
+    assert found["cdf"] == pytest.approx([sum(part.cdf(5.0) for part in parts) / 2])
+
+
+# --- posterior predictive checks -------------------------------------------------------------------------
+
+
+def p_values_of(y, seed=0):
+    """Of a line with normal noise, by its exact posterior."""
+    x = np.linspace(0, 10, len(y))
+    draws = draws_from(blr.exact_posterior(PARAMS, x, y), 400, seed)
+    return criticism.p_values(blr.residuals(PARAMS, draws, x, y, 400, seed))
+
+
+def simulated(seed, curvature=0.0, outliers=0):
+    generator, x = np.random.default_rng(seed), np.linspace(0, 10, 60)
+    noise = 0.5 * generator.standard_normal(60)
+    noise[:outliers] *= 12
+    return 1.0 + 0.5 * x + curvature * (x - 5) ** 2 + generator.permutation(noise)
+
+
+def test_the_right_model_is_rarely_rejected():
+    """Posterior predictive p-values are conservative: beyond 1% on either side in at most 2% of data sets."""
+    found = [p for seed in range(150) for p in p_values_of(simulated(seed)).values()]
+    extreme = np.mean([p < 0.01 or p > 0.99 for p in found])
+    assert extreme < 0.02 + 5 * math.sqrt(0.02 / 150)  # quantities of one data set depend on each other
+    assert 0.4 < np.mean(found) < 0.6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_curve_shows_in_the_curvature_and_outliers_in_kurtosis_and_largest_residual(seed):
+    bent, spiked = p_values_of(simulated(seed, curvature=0.1)), p_values_of(simulated(seed, outliers=4))
+    assert bent["p_curvature"] < 0.01
+    assert bent["p_skewness"] > 0.01 and bent["p_kurtosis"] > 0.01
+    assert spiked["p_kurtosis"] < 0.01 and spiked["p_largest_residual"] < 0.01
+    assert p_values_of(-simulated(seed, curvature=0.1))["p_curvature"] > 0.99
+
+
+def test_residuals_are_in_units_of_the_noise_and_replicated_ones_follow_the_model():
+    params = tiny.settings(blr={"noise": "student_t"}).blr
+    draws = {
+        "intercept": np.array([1.0]),
+        "slope": np.array([2.0]),
+        "noise": np.array([0.5]),
+        "degrees_of_freedom": np.array([5.0]),
+    }
+    x = np.array([0.0, 1.0])
+    found = blr.residuals(params, draws, x, np.array([2.0, 2.5]), 20_000, seed=1)
+    np.testing.assert_allclose(found["observed"], np.tile([2.0, -1.0], (20_000, 1)), rtol=1e-6)
+    assert stats.kstest(found["replicated"].ravel(), stats.t(5.0).cdf).pvalue > 1e-4
+
+
 # --- predictive ------------------------------------------------------------------------------------------
 
 
 def draws_from(posterior, number, seed=0):
     generator = np.random.default_rng(seed)
     variance = posterior.rate / generator.gamma(posterior.shape, size=number)
-    standard = generator.standard_normal((number, 2)) @ np.linalg.cholesky(posterior.covariance).T
-    intercept, slope = (posterior.mean + np.sqrt(variance)[:, None] * standard).T
-    return {"intercept": intercept, "slope": slope, "noise": np.sqrt(variance)}
+    standard = (
+        generator.standard_normal((number, len(posterior.mean))) @ np.linalg.cholesky(posterior.covariance).T
+    )
+    coefficients = (posterior.mean + np.sqrt(variance)[:, None] * standard).T
+    names = ("intercept", "slope", "curvature")[: len(coefficients)]
+    return dict(zip(names, coefficients, strict=True)) | {"noise": np.sqrt(variance)}
 
 
 def test_predictive_of_exact_draws_is_students_t():
     posterior, draws = PRIOR.given(LINE, Y), draws_from(PRIOR.given(LINE, Y), 20_000)
     x, y = np.array([-2.0, 1.5, 1.5, 6.0]), np.array([0.5, 2.6, 4.0, 5.5])
-    found = blr.predictive_cases(draws, x, y)
+    found = blr.predictive_cases(PARAMS, draws, x, y)
     for i, row in enumerate(np.column_stack([np.ones_like(x), x])):
         scale = math.sqrt(posterior.rate / posterior.shape * (1 + row @ posterior.covariance @ row))
         exact = stats.t(2 * posterior.shape, row @ posterior.mean, scale)
@@ -129,7 +208,7 @@ def test_predictive_of_three_draws_by_hand():
         "slope": np.array([1.0, 1.0, 2.0]),
         "noise": np.array([1.0, 1, 2]),
     }
-    found = blr.predictive_cases(draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
+    found = blr.predictive_cases(PARAMS, draws, np.array([3.0]), np.array([5.0]))  # lines at 3, 3 and 7
     bell = math.exp(-2) / math.sqrt(2 * math.pi), math.exp(-0.5) / (2 * math.sqrt(2 * math.pi))
     below = (1 + math.erf(2 / math.sqrt(2))) / 2, (1 + math.erf(-1 / math.sqrt(2))) / 2
     assert {name: value.tolist() for name, value in found.items()} == {
@@ -143,7 +222,7 @@ def test_predictive_of_three_draws_by_hand():
 
 def test_nll_of_a_point_far_from_all_draws_is_large_but_finite():
     draws = {"intercept": np.array([0.0, 0.1]), "slope": np.array([1.0, 1.0]), "noise": np.array([0.5, 0.4])}
-    found = blr.predictive_cases(draws, np.array([0.0]), np.array([40.0]))
+    found = blr.predictive_cases(PARAMS, draws, np.array([0.0]), np.array([40.0]))
     logs = [-0.5 * ((40 - a) / s) ** 2 - math.log(s * math.sqrt(2 * math.pi)) for a, s in ((0.0, 0.5), (0.1, 0.4))]
     assert found["nll"] == pytest.approx([math.log(2) - logsumexp(logs)])
 
@@ -152,7 +231,7 @@ def test_coverage_of_the_true_distribution_is_90_percent():
     x = np.zeros(1500)
     draws = {"intercept": np.array([1.0]), "slope": np.array([0.0]), "noise": np.array([2.0])}
     y = np.random.default_rng(0).normal(1.0, 2.0, 1500)
-    found = of_cases(blr.predictive_cases(draws, x, y))
+    found = of_cases(blr.predictive_cases(PARAMS, draws, x, y))
     assert abs(found["coverage_90"] - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 1500)
     assert abs(found["rmse"] - 2.0) < 5 * 2.0 / math.sqrt(2 * 1500)
     assert abs(found["nll"] - (0.5 + math.log(2 * math.sqrt(2 * math.pi)))) < 5 * math.sqrt(0.5 / 1500)

@@ -95,7 +95,7 @@ def test_runs_differ_from_the_pipeline_in_their_network_the_seeds_and_what_all_c
         assert found.seeds == STUDY["seeds"]
         assert all(getattr(found, key) == value for key, value in common.items() if not isinstance(value, dict))
         changed = {key for key, value in found if value != getattr(committed, key)}
-        assert changed <= {"bnn", "seeds", *common}
+        assert changed <= {"bnn", "ood", "seeds", *common}
 
 
 def test_every_run_is_made_and_shown(settings):
@@ -108,6 +108,7 @@ def test_reversed_runs_are_the_runs_on_the_other_data_set(settings):
     for name in STUDY["reverse"]:
         same = settings(name.removeprefix("reverse_")).bnn.model_copy(update={"dataset": "fashion_mnist"})
         assert settings(name).bnn == same
+        assert settings(name).ood.bnn == "mnist"
 
 
 @pytest.mark.parametrize(

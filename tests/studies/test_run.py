@@ -13,9 +13,9 @@ from studies import run
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text("bnn: {steps: 10, width: 1}\nseeds: [0]\nthreads: 2\n")
-    for name in ("MNIST", "FashionMNIST"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        (tmp_path / "data" / name / "digits").write_text(f"seven of {name}")
+    for name in ("mnist", "fashion_mnist"):
+        (tmp_path / "data/images" / name).mkdir(parents=True)
+        (tmp_path / "data/images" / name / "digits").write_text(f"seven of {name}")
     (tmp_path / "data/regression.csv").write_text("x,y")
     (tmp_path / "data/labels").mkdir()
     for name, common in (("one", "common: {threads: 1, bnn: {width: 4}}\n"), ("bare", "")):
@@ -35,8 +35,8 @@ def test_folder_has_the_changed_params_and_the_data(root):
         "seeds": [4, 2],
         "threads": 1,
     }
-    for name in ("MNIST", "FashionMNIST"):
-        assert (folder / "data" / name / "digits").read_text() == f"seven of {name}"
+    for name in ("mnist", "fashion_mnist"):
+        assert (folder / "data/images" / name / "digits").read_text() == f"seven of {name}"
     assert (folder / "data/regression.csv").read_text() == "x,y"
     assert {path.name for path in folder.iterdir()} == {"params.yaml", "data"}
     before = {"bnn": {"steps": 10, "width": 1}, "seeds": [0], "threads": 2}
@@ -57,7 +57,7 @@ def test_data_are_links_in_a_folder_of_the_runs_own(root):
     """A run that drops labels leaves those of the root pipeline alone; links hold wherever the repository is."""
     data = run.prepare("one", "long") / "data"
     assert data.is_dir() and not data.is_symlink()
-    assert {path.name for path in data.iterdir()} == {"MNIST", "FashionMNIST", "regression.csv"}
+    assert {path.name for path in data.iterdir()} == {"images", "regression.csv"}
     for link in data.iterdir():
         assert link.is_symlink() and not link.readlink().is_absolute()
     (data / "labels").mkdir()

@@ -199,7 +199,7 @@ def test_stage_of_a_study_must_exist(project):
 def test_current_lists_stay_as_they_are(copy, call):
     before = contents(copy)
     status, lines = call("--write")
-    assert (status, lines[-1]) == (0, "All deps are what is imported")
+    assert (status, lines[-1]) == (0, "All deps match the imports")
     assert contents(copy) == before
     assert call() == (0, lines)
 
@@ -245,11 +245,11 @@ def test_write_restores_a_damaged_list(copy, call, damage):
     status, lines = call()
     assert status == 1
     assert lines[-1].startswith("The deps in dvc.yaml, studies/")
-    assert lines[-1].endswith("are not what is imported: `python -m tools.closure --write` mends them")
+    assert lines[-1].endswith(" differ from the imports: run `python -m tools.closure --write`")
     assert contents(copy) == damaged
 
     status, lines = call("--write")
-    assert status == 0 and lines[-1].startswith("Mended: dvc.yaml, studies/")
+    assert status == 0 and lines[-1].startswith("Corrected: dvc.yaml, studies/")
     assert texts(copy) == before
     assert call()[0] == 0
 
@@ -273,7 +273,7 @@ stages:
         desc: "deps: - stages/gone.py"
         deps:
         # what it reads
-        - data/MNIST   # images
+        - data/images/mnist   # images
         # what it runs
         - 'stages/a.py'   # quoted
         - stages/c.py  # no longer imported
@@ -297,7 +297,7 @@ stages:
     last:
         cmd: exec python -m stages.b
         deps:
-            - data/MNIST"""
+            - data/images/mnist"""
 
 
 def test_only_code_changes_whatever_the_layout(project, call):
@@ -326,14 +326,14 @@ def test_only_code_changes_whatever_the_layout(project, call):
         "   + stages/b.py",
         "  last",
         "   + stages/b.py",
-        f"The deps in dvc.yaml are not what is imported: `{closure.REMEDY}` mends them",
+        f"The deps in dvc.yaml differ from the imports: run `{closure.REMEDY}`",
     ]
     assert call("--write")[0] == 0
     expected = LAID_OUT
     for old, new in (
         ("        - stages/c.py  # no longer imported\n", "        - stages/b.py\n"),
         ("   # none yet\n", "   # none yet\n              - stages/b.py\n"),
-        ("            - data/MNIST", "            - data/MNIST\n            - stages/b.py"),
+        ("            - data/images/mnist", "            - data/images/mnist\n            - stages/b.py"),
     ):
         expected = expected.replace(old, new)
     assert (project / "dvc.yaml").read_text() == expected
@@ -359,7 +359,7 @@ def test_only_code_changes_whatever_the_layout(project, call):
         ("\n    deps:", "dvc.yaml: x must have one `cmd`"),
         (
             "{cmd: python -m stages.a, wdir: stages}",
-            "dvc.yaml: x must run in the repository's root, set its `wdir`",
+            "dvc.yaml: x must run in the repository's root: set its `wdir`",
         ),
     ],
 )

@@ -55,7 +55,7 @@ def test_command_replaces_its_own_runs_and_leaves_those_of_others(root, capsys):
         "posteriors/vae/0": {"seconds": 9.0},
     }
     assert list(costs.read()) == sorted(costs.read())
-    assert capsys.readouterr().out == "2 of 3 runs in benchmarks/costs.json are from here\n"
+    assert capsys.readouterr().out == "2 of 3 runs in benchmarks/costs.json were made here\n"
 
 
 def test_command_makes_the_file(root):
@@ -67,7 +67,7 @@ def test_command_makes_the_file(root):
 def test_command_without_notes_says_what_to_do_and_leaves_the_file(root):
     artifacts.write_json(costs.COSTS, {"runs": {"posteriors/vae/0": {"seconds": 9.0}}})
     before = costs.COSTS.read_bytes()
-    with pytest.raises(Failure, match=r"^\.runs/ holds no record of a run: [^\n]*make repro[^\n]*$"):
+    with pytest.raises(Failure, match=r"^\.runs/ has no record of a run: [^\n]*make repro[^\n]*$"):
         costs.main()
     assert costs.COSTS.read_bytes() == before
 

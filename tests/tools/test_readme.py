@@ -1,31 +1,80 @@
-"""README.md says what is so: its figures, its pictures, its tree, its picture of the pipeline."""
+"""README.md and docs/ say what is so: figures, pictures, links, the tree, the picture of the pipeline."""
 
 import re
 
 import pytest
 
+from stages.command import Failure
 from tools import readme
 
 TEXT = readme.README.read_text()
 
 
+LINKS = [
+    (document, link)
+    for document in readme.DOCUMENTS
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", document.read_text())
+]
+
+
 @pytest.mark.parametrize("document", readme.DOCUMENTS, ids=lambda path: path.name)
-def test_results_and_flowchart_are_current(document):
+def test_tables_and_flowchart_are_current(document):
     """After a change of results: `python -m tools.readme`."""
     text = document.read_text()
     assert readme.updated(text) == text
 
 
-def test_a_wrong_figure_would_be_seen():
-    figure = re.search(r"\| BNN \| error \(%\) \| (\d+\.\d+)", TEXT)[1]
-    changed = TEXT.replace(figure, f"{float(figure) + 0.01:.2f}")
-    assert changed != TEXT
+def test_every_part_stands_somewhere():
+    assert all(any(f"<!-- {part}: " in path.read_text() for path in readme.DOCUMENTS) for part in readme.PARTS)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
+def test_a_wrong_figure_would_be_seen(name):
+    text = (readme.ROOT / name).read_text()
+    figure = re.search(r"\| BNN \| error \(%\) \| (\d+\.\d+)", text)[1]
+    changed = text.replace(figure, f"{float(figure) + 0.01:.2f}")
+    assert changed != text
     assert readme.updated(changed) != changed
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h#][^)]*)\)", TEXT))
-def test_linked_files_exist(link):
-    assert (readme.ROOT / link).exists()
+def test_a_table_is_written_wherever_its_marks_stand(monkeypatch):
+    monkeypatch.setattr(readme, "PARTS", {"one": lambda: "| 1 |", "two": lambda: "| 2 |"})
+    text = "a\n<!-- two: x -->\nold\n<!-- end of two -->\nb\n<!-- one: y -->\n<!-- end of one -->\n"
+    wanted = text.replace("old", "| 2 |").replace("y -->\n", "y -->\n| 1 |\n")
+    assert readme.updated(text) == readme.updated(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!-- three: x -->\n<!-- end of three -->\n", "three"),
+        ("<!-- one: x -->\n", "one"),
+        ("<!-- end of one -->\n", "one"),
+        ("<!-- one: x -->\n<!-- two: x -->\n<!-- end of one -->\n<!-- end of two -->\n", "one, two, one, two"),
+    ],
+)
+def test_marks_that_fit_nothing_are_said_in_one_line(monkeypatch, text, message):
+    monkeypatch.setattr(readme, "PARTS", {"one": lambda: "", "two": lambda: ""})
+    with pytest.raises(Failure, match=rf"^[^\n]*{message}[^\n]*$"):
+        readme.updated(text)
+
+
+def test_headlines_have_the_spread_over_seeds_where_there_is_one():
+    summary = {
+        "bnn": {"nll": {"mean": 0.5, "ci95_test": 0.25}, "ece": {"mean": 0.125, "ci95_test": None}},
+        "ood/bnn": {"fashion_mnist": {"entropy": {"auroc": {"mean": 0.75, "ci95_test": 0.0625}}}},
+    }
+    table = readme.headline_table(summary, {"bnn": {"nll": {"mean": 0.625, "ci95_seeds": 0.5}}})
+    assert table.splitlines()[2:] == [
+        "| BNN | negative log likelihood (nats) | 0.5000 ± 0.2500 | 0.6250 ± 0.5000 |",
+        "| BNN | expected calibration error | 0.1250 |  |",
+        "| BNN | AUROC against Fashion-MNIST, entropy | 0.7500 ± 0.0625 |  |",
+    ]
+
+
+@pytest.mark.parametrize(("document", "link"), LINKS, ids=lambda value: getattr(value, "name", value))
+def test_linked_files_exist(document, link):
+    assert (document.parent / link).exists()
 
 
 def test_tree_names_existing_files():

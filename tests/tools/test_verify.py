@@ -75,13 +75,13 @@ def test_every_committed_file_is_written_by_a_stage():
 
 def test_writers_are_stages_by_the_path_of_each_output(tmp_path):
     stages = {
-        "download@mnist": {"cmd": "a", "outs": [{"path": "data/MNIST", "md5": "1"}]},
+        "download@mnist": {"cmd": "a", "outs": [{"path": "data/images/mnist", "md5": "1"}]},
         "evaluate@3": {"outs": [{"path": "metrics/bnn/3.json", "md5": "2"}, {"path": "predictions/bnn/3"}]},
-        "check": {"cmd": "b", "deps": [{"path": "data/MNIST", "md5": "1"}]},
+        "check": {"cmd": "b", "deps": [{"path": "data/images/mnist", "md5": "1"}]},
     }
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     assert verify.writers(tmp_path / "dvc.lock") == {
-        "data/MNIST": "download@mnist",
+        "data/images/mnist": "download@mnist",
         "metrics/bnn/3.json": "evaluate@3",
         "predictions/bnn/3": "evaluate@3",
     }
@@ -123,7 +123,7 @@ def test_nan_does_not_pass(metrics):
 
 
 def test_metric_in_one_of_the_two_alone(metrics):
-    with pytest.raises(Failure, match="bnn/0: ece is in one of the two alone"):
+    with pytest.raises(Failure, match="bnn/0: ece is in only one of the two"):
         list(verify.compare(metrics("committed"), metrics("rerun", ece=0.01), FILES, TOLERANCES))
 
 

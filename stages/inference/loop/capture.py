@@ -1,7 +1,7 @@
 """A gradient step on a GPU, captured once in a CUDA graph and replayed.
 
-At these sizes a GPU is done with a kernel before Python has launched the next one. A graph launches all kernels of
-a step together.
+For networks this small, a GPU finishes a kernel before Python has launched the next one. A graph launches all
+kernels of a step together.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from tqdm import tqdm
 
 from stages.inference.loop.gradient import form
 
-WARM_UP = 3  # steps before the capture, in which libraries set themselves up and Adam its averages
+WARM_UP = 3  # steps before the capture, during which libraries and Adam's averages are initialised
 
 
 class Captured:
-    """A step whose kernels are recorded in one call and launched together in all that follow.
+    """A step whose kernels are recorded in one call and launched together in all later calls.
 
-    The step reads no number from the device, keeps what it changes in tensors that it changes in place, and sees
-    batches of one form. Each replay draws random numbers of its own, those that the step itself would draw. A step
-    that cannot be captured is left to Python, which is said once.
+    The step must not read values from the device, must update its state in place, and must always get batches of
+    the same form. Each replay draws fresh random numbers, the same that the step itself would draw. If a step
+    cannot be captured, it runs uncaptured, and a message says so once.
 
     Args:
         step: batch -> None.
@@ -33,37 +33,35 @@ class Captured:
         self.run: Callable[..., None] = self._aside
 
     def __call__(self, *batch) -> None:
-        """Take the step."""
+        """Run the step."""
         if self.calls == WARM_UP:
             self.run = self._captured(batch)
         self.calls += 1
         self.run(*batch)
 
     def _aside(self, *batch) -> None:
-        """Take it on the stream of the capture."""
+        """Run the step on the stream of the capture."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             self.step(*batch)
         torch.cuda.current_stream().wait_stream(self.stream)
 
     def _captured(self, batch: tuple) -> Callable[..., None]:
-        """What takes the step from now on; the capture itself computes nothing."""
+        """Capture the step and return the function that replays it; the capture itself computes nothing."""
         leaves, structure = pytree.tree_flatten(batch)
-        fixed = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]  # where replays read
+        fixed = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]  # the input of replays
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self.stream):
                 self.step(*pytree.tree_unflatten(fixed, structure))
         except RuntimeError as error:
-            tqdm.write(f"not captured, which costs time and nothing else: {str(error).splitlines()[0]}")
+            tqdm.write(f"not captured, so slower, with the same results: {str(error).splitlines()[0]}")
             return self.step
         captured_form = form(batch)
 
         def replay(*batch) -> None:
             if form(batch) != captured_form:
-                raise ValueError(
-                    f"a batch of the form {form(batch)} cannot replay one of the form {captured_form}"
-                )
+                raise ValueError(f"a batch of the form {form(batch)} cannot replay a capture of {captured_form}")
             for place, leaf in zip(fixed, pytree.tree_leaves(batch), strict=True):
                 if isinstance(leaf, Tensor):
                     place.copy_(leaf)

@@ -1,7 +1,8 @@
-"""Checkpoints of a training under way: what a killed run leaves for the next one to go on from.
+"""Checkpoints of a training run, from which the next run resumes if this one is killed.
 
-They lie in .checkpoints/<model>/<seed>/, which neither Git nor DVC knows, and go when the stage ends well. The
-name of the file is a hash of all that a result depends on, so one of other params, code or data is never found.
+They are in .checkpoints/<model>/<seed>/, unknown to Git and DVC, and are deleted when the stage succeeds.
+The name of the file is a hash of everything that the result depends on, so a checkpoint from other params, code or
+data is never used.
 """
 
 import hashlib
@@ -24,31 +25,31 @@ from stages.artifacts import replacing
 from stages.command import Failure
 
 FOLDER = Path(".checkpoints")
-PATIENCE = 10.0  # seconds in which a killed run may still be ending
+PATIENCE = 10.0  # seconds to wait for a killed run to finish exiting
 
 
 class Checkpoint:
     """The checkpoint of one training.
 
     Args:
-        folder: for this model and seed alone.
-        identity: all that the result depends on, as JSON types.
-        interval: least time between two writes, seconds.
+        folder: only for this model and seed.
+        identity: everything that the result depends on, as JSON types.
+        interval: minimum time between two writes, seconds.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], interval: float):
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self.folder, self.path, self.interval = folder, folder / f"{digest[:32]}.safetensors", interval
         self.started = self.written = time.monotonic()
-        self.resumed_at = 0  # gradient steps that an earlier process has done
-        self.earlier = 0.0  # and the seconds that it took
+        self.resumed_at = 0  # gradient steps done by earlier processes
+        self.earlier = 0.0  # seconds spent by earlier processes
 
     def due(self) -> bool:
-        """Has the interval passed since the last write?"""
+        """Whether the interval has passed since the last write."""
         return time.monotonic() - self.written >= self.interval
 
     def save(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Write tensors and facts (JSON types, `step` among them), whole or not at all."""
+        """Write tensors and facts (JSON types, including `step`) atomically."""
         with replacing(self.path) as temporary:
             on_cpu = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
             seconds = {"seconds": self.earlier + time.monotonic() - self.started}
@@ -56,21 +57,21 @@ class Checkpoint:
         self.written = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What `save` wrote last, None if it wrote nothing or the file is damaged, which is said."""
+        """What `save` wrote last; None if there is nothing, or if the file is damaged, which is reported."""
         try:
             with safetensors.safe_open(self.path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a mapping)
                 facts = json.loads(file.metadata()["facts"])
         except FileNotFoundError:
             return None
         except safetensors.SafetensorError as error:
-            tqdm.write(f"{self.path} is damaged ({error}): training starts anew")
+            tqdm.write(f"{self.path} is damaged ({error}): training starts from the beginning")
             return None
         self.resumed_at, self.earlier = facts["step"], facts["seconds"]
         return tensors, facts
 
     def remove(self) -> None:
-        """Delete it, and those that earlier params or code have left for this model and seed."""
+        """Delete it, and those that earlier params or code left behind for this model and seed."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -78,7 +79,7 @@ class Checkpoint:
 def alone(model: str, seed: int) -> Iterator[Path]:
     """Hold the lock of one model and seed, so that no two trainings write the same files.
 
-    The kernel frees it when its process ends, however it ends.
+    The kernel releases it when the process ends, for whatever reason.
 
     Yields:
         The folder for the checkpoint.

@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from: the parameter or sample site to name in an error."""
+"""Find the parameter or sample site where a non-finite number first appeared, to name it in an error."""
 
 import pyro
 import torch
@@ -13,7 +13,7 @@ class DivergedError(Failure):
 
 
 def bad_parameter(objective: nn.Module) -> str | None:
-    """The first parameter with a value that is not finite, in words."""
+    """A phrase that names the first parameter with a non-finite value."""
     for name, value in objective.named_parameters():
         if (found := _not_finite(value)) is not None:
             return f"parameter {name} became {found}"
@@ -21,7 +21,7 @@ def bad_parameter(objective: nn.Module) -> str | None:
 
 
 class SiteWatch(Messenger):
-    """Notes, in `first`, the first sample site whose value or log probability is not finite, in words.
+    """Records, as a phrase in `first`, the first sample site whose value or log probability is not finite.
 
     Example:
         with SiteWatch() as watch:
@@ -32,7 +32,7 @@ class SiteWatch(Messenger):
     def __init__(self):
         super().__init__()
         self.first: str | None = None
-        self.observed = False  # was its value given, not drawn?
+        self.observed = False  # whether the value was observed rather than drawn
 
     @torch.no_grad()
     def _pyro_post_sample(self, message) -> None:

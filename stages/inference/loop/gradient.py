@@ -1,9 +1,9 @@
-"""The gradient of a problem's objective, as Pyro computes it or replayed without Pyro.
+"""The gradient of a problem's objective, computed by Pyro or replayed without Pyro.
 
-A model in Pyro says each time anew what it is: handlers, messages, distributions, shapes. That is worth its price
-while one writes and tests a model, and none of it changes from one step of a training to the next. So a training
-may trace the first step, down to tensor operations, forward and backward together, and replay those: one after the
-other, or compiled where there is a C++ compiler. What it computes stays the same.
+Pyro processes the handlers, messages, distributions and shapes of a model in every step. That is worth its cost
+while one writes and tests a model, but none of it changes from one training step to the next. So a training run
+can trace the first step down to tensor operations, forward and backward together, and replay them: one by one, or
+compiled where there is a C++ compiler. The results stay the same.
 """
 
 import logging
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from stages.inference.loop.state import generator_state, set_generator_state
 
 Context = Callable[[], AbstractContextManager]
-Gradient = Callable[..., Tensor]  # batch -> the objective's value, detached; leaves gradients in the parameters
+Gradient = Callable[..., Tensor]  # batch -> value, detached; leaves gradients in the parameters
 
 
 def plain(objective: nn.Module, context: Context) -> Gradient:
@@ -40,7 +40,7 @@ def plain(objective: nn.Module, context: Context) -> Gradient:
 class Traced:
     """Trace the first step and replay it.
 
-    Tensors in a batch may change from step to step, their shapes and all else may not.
+    The values of tensors in a batch may change from step to step; their shapes and everything else may not.
 
     Args:
         objective: batch -> value, ().
@@ -65,7 +65,7 @@ class Traced:
             if self.compile:
                 self.program = compiled(self.program, [*self.parameters, *inputs])
         if form(batch) != self.form:
-            raise ValueError(f"a batch of the form {form(batch)} cannot replay one of the form {self.form}")
+            raise ValueError(f"a batch of the form {form(batch)} cannot replay a trace of {self.form}")
         value, *gradients = self.program(*self.parameters, *inputs)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -74,8 +74,8 @@ class Traced:
     def trace(self, leaves: list, structure, inputs: list[Tensor]) -> fx.GraphModule:
         """All tensor operations of one step, as a function of parameters and inputs.
 
-        Operations on whose results neither value nor gradients depend are left out: the draws of weights that
-        local reparameterisation never uses, their prior densities.
+        Operations that affect neither the value nor the gradients are left out, such as draws of weights that
+        local reparameterisation never uses, and their prior densities.
         """
 
         def step(*tensors: Tensor) -> list[Tensor]:
@@ -84,14 +84,14 @@ class Traced:
             batch = [next(given) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
             named = dict(zip(self.names, parameters, strict=True))
             with torch.enable_grad(), numbers_unread(), self.context():
-                # with `tie_weights` it would not find back to the parameters of a module that has two owners
+                # `tie_weights` would lose the parameters of a module that has two owners
                 arguments = tuple(pytree.tree_unflatten(batch, structure))
                 value = functional_call(self.objective, named, arguments, tie_weights=False)
                 gradients = torch.autograd.grad(value, parameters)
             return [value.detach(), *gradients]
 
         device = self.parameters[0].device
-        noise = generator_state(device)  # tracing runs the step once: its draws do not count
+        noise = generator_state(device)  # tracing runs the step once, which must not advance the generator
         graph = make_fx(step)(*self.parameters, *inputs)
         set_generator_state(device, noise)
         graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
@@ -100,14 +100,14 @@ class Traced:
 
 
 def form(batch: tuple) -> tuple:
-    """What one step's batch has in common with the next one's: structure, shapes, and all that is no tensor."""
+    """What the batches of all steps have in common: structure, tensor shapes, and non-tensor values."""
     leaves, structure = pytree.tree_flatten(batch)
     return structure, [leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
 @contextmanager
 def numbers_unread() -> Iterator[None]:
-    """Keep Pyro's ELBOs from reading the loss as a number: a trace knows none, and a GPU would have to wait."""
+    """Keep Pyro's ELBOs from converting the loss to a number, which a trace cannot do and a GPU would wait for."""
     with ExitStack() as stack:
         for module in (trace_elbo, trace_mean_field_elbo, traceenum_elbo):
             for name, instead in (("torch_item", _detached), ("warn_if_nan", _unchanged)):
@@ -125,14 +125,14 @@ def _unchanged(value, *_args, **_options):
 
 
 def compiled(graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., list[Tensor]]:
-    """Compile a trace; where that is impossible, say why and return it as it is, slower and right.
+    """Compile a trace; if that fails, report why and return the trace itself, which is slower but also correct.
 
-    Random numbers are drawn as PyTorch draws them without compilation, so that both give the same course.
+    Random numbers are drawn as in PyTorch without compilation, so that training is the same either way.
     """
-    # on a machine without a GPU it would say that there is none
+    # on a machine without a GPU it would warn about that
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
         return torch._inductor.compile(graph, inputs, options={"fallback_random": True})
     except RuntimeError as error:
-        tqdm.write(f"not compiled, which costs time and nothing else: {str(error).splitlines()[0]}")
+        tqdm.write(f"not compiled, so slower, with the same results: {str(error).splitlines()[0]}")
         return graph

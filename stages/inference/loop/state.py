@@ -1,4 +1,4 @@
-"""Where a training stands between two steps: all that its further course depends on, but for the data."""
+"""The state of a training run between two steps: everything that later steps depend on, except the data."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from stages.params import Training
 
 
 class State:
-    """Parameters, optimiser, random numbers and history; from its saved form the same course follows.
+    """Parameters, optimiser, random state and history; training resumed from a saved state gives the same result.
 
     Args:
-        tensors: the parameters of model and guide by name, as they are in use.
-        parameters: those to optimise.
+        tensors: the live parameters of model and guide by name.
+        parameters: the ones to optimise.
         training: learning rate and schedule.
     """
 
@@ -23,15 +23,15 @@ class State:
         self.device = self.parameters[0].device
         self.step = 0  # gradient steps done
         self.history: list[tuple[int, float, float]] = []  # rows of elbo.csv
-        # what a step changes lies on the device and is changed in place: a step can be replayed without Python
-        self.count = torch.zeros(1, dtype=torch.int64, device=self.device)  # gradient steps that were followed
-        self.total = torch.zeros((), device=self.device)  # of the ELBO per datum, since the last row
-        self.failed = torch.zeros((), device=self.device)  # 1 once an ELBO was not finite
+        # state on the device, updated in place, so that a step can be replayed without Python
+        self.count = torch.zeros(1, dtype=torch.int64, device=self.device)  # steps that updated the parameters
+        self.total = torch.zeros((), device=self.device)  # sum of the ELBO per datum since the last row
+        self.failed = torch.zeros((), device=self.device)  # 1 after the first non-finite ELBO
         self.rates = torch.tensor(learning_rates(training), device=self.device)
         self.rate = self.rates[0].clone()
         on_gpu = self.device.type == "cuda"
         self.optimizer = torch.optim.Adam(self.parameters, self.rate, fused=True, capturable=on_gpu)
-        self.optimizer.found_inf = self.failed  # Adam's fused kernel moves nothing where this is 1
+        self.optimizer.found_inf = self.failed  # if this is 1, Adam's fused kernel updates nothing
 
     @property
     def since(self) -> int:
@@ -39,10 +39,10 @@ class State:
         return self.step - (self.history[-1][0] if self.history else 0)
 
     def descend(self, elbo: Tensor) -> None:
-        """Follow the gradients that lie in the parameters; from the first ELBO that is not finite on, do not move.
+        """Update the parameters from their gradients; after the first non-finite ELBO, leave them unchanged.
 
         Args:
-            elbo: of the step, nats per datum, ().
+            elbo: ELBO of the step, nats per datum, ().
         """
         self.total.add_(elbo)
         self.failed.copy_(~torch.isfinite(self.total))
@@ -52,7 +52,7 @@ class State:
         self.count.add_(1 - self.failed.long())
 
     def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors, and facts as JSON types."""
+        """The state as tensors, and facts as JSON types."""
         tensors = {"total": self.total, "noise": generator_state(self.device), **self.tensors}
         for index, parameter in enumerate(self.parameters):
             averages = self.optimizer.state[parameter]
@@ -61,7 +61,7 @@ class State:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go back to where `save` was called."""
+        """Restore the state that `save` returned."""
         for name, value in self.tensors.items():
             value.copy_(tensors[name])
         for name, value in tensors.items():
@@ -75,11 +75,11 @@ class State:
 
 
 def learning_rates(training: Training) -> list[float]:
-    """The learning rate of each of the gradient steps."""
+    """The learning rate of each gradient step."""
     schedulers = torch.optim.lr_scheduler
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(()))], training.learning_rate)
-    if training.schedule == "one_cycle":  # Smith and Topin (2017): a third of the way up, the rest down
-        # `+ 1`: it also steps after the last gradient, and refuses to go past its total
+    if training.schedule == "one_cycle":  # Smith and Topin (2017): rises for 30% of the steps, then falls
+        # `+ 1`: the loop below also steps after the last rate, and OneCycleLR refuses to go past its total
         options = {"total_steps": training.steps + 1, "cycle_momentum": False}
         schedule = schedulers.OneCycleLR(optimizer, training.learning_rate, **options)
     elif training.schedule == "cosine":
@@ -95,12 +95,12 @@ def learning_rates(training: Training) -> list[float]:
 
 
 def generator_state(device: torch.device) -> Tensor:
-    """State of the global generator that draws on `device`, uint8."""
+    """State of the global random number generator of `device`, uint8."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def set_generator_state(device: torch.device, state: Tensor) -> None:
-    """Go back to a state of the global generator that draws on `device`."""
+    """Restore a state of the global random number generator of `device`."""
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:

@@ -4,9 +4,12 @@ What to learn is a `Problem` (stages/inference/<model>.py); how long and how fas
 params.yaml. The loop knows neither.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyro
@@ -23,6 +26,9 @@ from stages.inference.loop.checkpoints import Checkpoint
 from stages.inference.loop.divergence import DivergedError, SiteWatch, bad_parameter
 from stages.inference.loop.state import State, generator_state, set_generator_state
 from stages.params import Training
+
+if TYPE_CHECKING:
+    from stages.inference.loop.live import Live
 
 REFRESH = 20  # steps between two updates of the progress bar, and on a GPU between two looks at the ELBO
 
@@ -48,7 +54,13 @@ def elbo(estimator: pyro.infer.ELBO, model: PyroModule, guide: PyroModule) -> nn
     return estimator(model, guide)
 
 
-def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint | None = None) -> pd.DataFrame:
+def fit(
+    problem: Problem,
+    training: Training,
+    title: str,
+    checkpoint: Checkpoint | None = None,
+    live: Live | None = None,
+) -> pd.DataFrame:
     """Maximise the ELBO by gradient steps; the parameters of model and guide change in place.
 
     Args:
@@ -57,6 +69,7 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
         title: of the progress bar.
         checkpoint: to go on from, if it holds anything, and to write at its interval. The result is the same,
             bit for bit, however often the training was cut off.
+        live: to show each row of the history to, with those before a checkpoint, and the learning rate.
 
     Returns:
         The history: step, elbo (mean over the steps since the row before, nats per datum) and validation.
@@ -69,6 +82,8 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
     if checkpoint and (saved := checkpoint.load()):
         state.load(*saved)
         tqdm.write(f"{title}: goes on from the checkpoint at step {state.step}")
+        for row in state.history if live else ():
+            _show(live, state, row)
     problem.objective.train()
     with tqdm(total=training.steps, initial=state.step, desc=title, unit="step", disable=None) as progress:
         while state.step < training.steps:
@@ -80,6 +95,8 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
                 descent.check()
                 state.history.append((state.step, float(state.total) / state.since, held_out(problem)))
                 state.total.zero_()
+                if live:
+                    _show(live, state, state.history[-1])
             progress.update()
             if checkpoint and checkpoint.due():
                 descent.check()
@@ -88,6 +105,11 @@ def fit(problem: Problem, training: Training, title: str, checkpoint: Checkpoint
     if bad := bad_parameter(problem.objective):
         raise DivergedError(f"{title}: step {state.step}: {bad}; {_remedy(training)}")
     return pd.DataFrame(state.history, columns=["step", "elbo", "validation"])
+
+
+def _show(live: Live, state: State, row: tuple[int, float, float]) -> None:
+    step, elbo, validation = row
+    live.show(step, elbo=elbo, validation=validation, learning_rate=float(state.rates[step - 1]))
 
 
 class Descent:

@@ -58,7 +58,7 @@ def test_step_that_reads_a_number_is_left_to_python(capsys):
     assert total == sum(number + 1 for number in range(WARM_UP + 3))
     [line] = capsys.readouterr().out.splitlines()
     assert line == (
-        "not captured, which costs time and nothing else: operation not permitted when stream is capturing"
+        "not captured, so slower, with the same results: operation not permitted when stream is capturing"
     )
 
 

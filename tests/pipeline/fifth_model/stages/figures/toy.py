@@ -2,9 +2,7 @@
 
 from stages.figures.style import elbo_curve
 
-TITLE = "toy"
 PREDICTIONS = {"evaluate": "toy/{seed}"}
-HEADLINES = {"toy.rmse": ("root mean squared error", 2)}
 
 
 def draw(settings, predictions, history, folder):
