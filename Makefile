@@ -1,16 +1,21 @@
-# Thin: each target is the plain command you would type, after the one-time set-up.
-#   make repro   everything, from data to plots          make quick     the same on a slice, in .quick/, 3 minutes
-#   make test    lint and tests                          make test-slow tests that take minutes each
-#   make gate    is the committed dvc.lock current?      make closure   deps of all stages from their imports
-#   make verify  everything again in a clean copy, and every metric held against the committed one
+# Each target runs the plain command, after the one-time set-up.
+#   make help    this list
+#   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 3 minutes
+#   make test    lint and tests                          make test-slow tests that each take minutes
+#   make gate    is the committed dvc.lock current?      make closure   update the deps of all stages from imports
+#   make verify  rerun everything in a clean copy and compare every metric with the committed one
 #   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/
 #   make bench   how fast, beside other libraries and hand-written code
 #   make costs   what the runs made here took, into benchmarks/costs.json
+#   make report  the results as one page, report/index.html, that opens offline
+#   make plots   `dvc plots show` and `dvc plots diff` write pages that open offline, too
+#   make browser Chromium, for tests of pages
+#   make docs    the pages and the course as a site, into docs/_build/html; broken links and warnings fail
 #   make pull    data, posteriors and predictions from the DVC remote; make checkout: from the cache
 #   make pretrained PRETRAINED=ADDRESS   the network's weights alone, from a release: docs/sharing.md
 
 PYTHON ?= python3
-# an index of CPU-only builds of torch leaves out the libraries for GPUs: docs/reproducing.md
+# an index of CPU-only builds of torch, to avoid installing GPU libraries: docs/reproducing.md
 TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.installed
@@ -20,11 +25,15 @@ PRETRAINED ?=
 export PRETRAINED
 STUDY ?= bnn_families
 TARGETS ?= studies/$(STUDY)/dvc.yaml
-# stage commands say `python`: the environment's comes first on PATH, many machines have no other
+# stage commands call `python`: put the environment's first on PATH; many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro quick verify study bench costs checkout pull pretrained test test-slow lint format gate closure pins
+.PHONY: help setup repro quick verify study bench costs checkout pull pretrained report plots browser
+.PHONY: docs citation test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
+
+help:
+	@sed -n 's/^#   //p' Makefile
 
 setup: $(READY)
 
@@ -44,11 +53,11 @@ quick: setup
 verify: setup
 	python -m tools.verify
 
-# --allow-missing: runs that are finished need not be in the cache
+# --allow-missing: finished runs need not be in the cache
 study: setup
 	dvc repro --allow-missing $(TARGETS)
 
-# --allow-missing: studies that were never run have nothing to bring back
+# --allow-missing: studies that were never run have nothing to check out
 checkout: setup
 	dvc checkout --allow-missing
 
@@ -67,12 +76,35 @@ bench: setup
 costs: setup
 	python -m tools.costs
 
-# two processes: most of a test of the pipeline is one core starting Python
+report: setup
+	python -m tools.report
+
+plots: setup
+	python -m tools.plots_page
+
+# Debian's package; where there is another one, any program of this name will do
+browser:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; }
+	@command -v chromium >/dev/null || { echo "tests of pages need the program chromium: install your system's" \
+		"package, on Debian \`sudo apt-get install chromium\`" >&2; exit 1; }
+
+# two processes: pipeline tests spend most of their time starting Python on one core
 test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
-test-slow: setup
+test-slow: setup browser
+	$(PIP) --requirement docs/requirements.txt
 	python -m pytest -m slow
+
+# -E: notebooks read files that Sphinx does not know; what they gave is kept in docs/_build/cache
+docs: setup
+	$(PIP) --requirement docs/requirements.txt
+	python -m sphinx -E -W --keep-going -n -q -b html docs docs/_build/html
+
+# in an environment of its own: it wants an older jsonschema than check-jsonschema
+citation: setup
+	uv tool run cffconvert@2.0.0 --validate
 
 lint: setup
 	ruff check .
@@ -88,7 +120,7 @@ gate: setup
 closure: setup
 	python -m tools.closure --write
 
-# after an edit of requirements.in: compile the exact pins anew
+# after editing requirements.in: recompile the exact pins
 pins:
 	uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header \
 		--output-file requirements.txt requirements.in

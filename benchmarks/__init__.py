@@ -1,1 +1,1 @@
-"""How fast the pipeline is, beside what else there is: `make bench`."""
+"""Benchmarks of the pipeline against other libraries and hand-written code: `make bench`."""

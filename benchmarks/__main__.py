@@ -1,10 +1,10 @@
-"""Time the pipeline's parts beside other ways to do the same: `python -m benchmarks --help`."""
+"""Time parts of the pipeline against alternative implementations: `python -m benchmarks --help`."""
 
 from stages import command
 
 
 def main() -> None:
-    """Set the processor up as the pipeline does, before torch is imported; then race."""
+    """Set up the processor as the pipeline does, before torch is imported; then run the benchmarks."""
     settings = command.settings_of("params.yaml")
 
     from benchmarks import rows

@@ -27,12 +27,12 @@ INITIAL_SD = 0.02
 def contestants(
     batches: Sequence[tuple[Tensor, Tensor]], training: Training, torch_alone: bool, network: str
 ) -> list[Contestant]:
-    """Ways to take the step; each starts from the same weights.
+    """Implementations of the gradient step; all start from the same weights.
 
     Args:
         batches: images (128, 784) in [0, 1] and labels (128,).
-        training: of our loop.
-        torch_alone: only those in PyTorch and Pyro, which run on any device.
+        training: settings of our loop.
+        torch_alone: only the implementations in PyTorch and Pyro, which run on any device.
         network: `mlp` or `lenet`.
     """
     build = NETWORKS[network]
@@ -62,7 +62,7 @@ def ours(network: nn.Module, weights: dict, batches, training: Training) -> Cont
 
 
 class HandWritten(nn.Module):
-    """The same bound by hand: local reparameterisation and Flipout written out, the KL term in closed form."""
+    """The same bound, hand-written: explicit local reparameterisation and Flipout, the KL term in closed form."""
 
     def __init__(self, network: nn.Sequential, weights: dict):
         super().__init__()
@@ -151,7 +151,7 @@ def numpyro(weights: dict, batches) -> Contestant:
 
 
 def bayesian_torch(network: nn.Module, weights: dict, batches) -> Contestant:
-    """Intel's bayesian-torch, weights drawn per batch; its KL term is a mean over weights, here made a sum."""
+    """Intel's bayesian-torch, weights drawn per batch; its KL term, a mean over weights, is made a sum."""
     from bayesian_torch.models.dnn_to_bnn import dnn_to_bnn
 
     rho = math.log(math.expm1(INITIAL_SD))
@@ -184,7 +184,7 @@ def mlp_floor() -> list[Callable[[], None]]:
 
 
 def lenet_floor() -> list[Callable[[], None]]:
-    """The convolutions and products of the LeNet, twice each."""
+    """The convolutions and matrix products of the LeNet, twice each."""
     parts: list[Callable[[], None]] = []
     for inputs, outputs, side, first in ((1, 16, 28, True), (16, 32, 12, False)):
         parts.append(torch_contestants.convolution(BATCH, inputs, outputs, side, 5, not first))

@@ -1,4 +1,4 @@
-"""A fair race: contestants that were shown to compute the same thing, timed in turns in one process."""
+"""A fair benchmark: contestants that are checked to compute the same thing, timed in turns in one process."""
 
 import math
 import statistics
@@ -13,21 +13,21 @@ from stages.command import Failure
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to train a model by SVI. All of a row start at the same parameters and see the same batches."""
+    """One implementation of SVI for a model. All in a row share initial parameters and batches."""
 
     name: str
-    loss: Callable[[], float]  # an estimate of -ELBO at the present parameters, nats per datum
-    run: Callable[[int], None]  # take so many gradient steps, and wait until they are done
+    loss: Callable[[], float]  # an estimate of -ELBO at the current parameters, nats per datum
+    run: Callable[[int], None]  # run this many gradient steps, and wait until they are done
 
 
 @dataclass
 class Times:
-    """Milliseconds per step, one figure per round."""
+    """Milliseconds per step, one number per round."""
 
     rounds: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, float]:
-        """Median and extremes."""
+        """Median, minimum and maximum."""
         return {
             "median_ms": round(statistics.median(self.rounds), 4),
             "min_ms": round(min(self.rounds), 4),
@@ -36,10 +36,10 @@ class Times:
 
 
 def agree(contestants: Sequence[Contestant], draws: int, what: str, slack: float = 0.0) -> dict[str, float]:
-    """Hold each contestant's mean loss against the first one's: equal up to Monte-Carlo error.
+    """Check that the mean loss of each contestant equals that of the first, up to Monte Carlo error.
 
     Args:
-        contestants: of one row.
+        contestants: those of one row.
         draws: loss estimates per contestant.
         what: for the error message.
         slack: relative difference allowed beyond 4.5 standard errors.
@@ -48,7 +48,7 @@ def agree(contestants: Sequence[Contestant], draws: int, what: str, slack: float
         The mean losses.
 
     Raises:
-        Failure: if two differ; then a race between them means nothing.
+        Failure: if two differ, since comparing their times would be meaningless.
     """
     means, errors = {}, {}
     for contestant in contestants:
@@ -69,9 +69,9 @@ def agree(contestants: Sequence[Contestant], draws: int, what: str, slack: float
 def race(
     contestants: Sequence[Contestant], steps: int, rounds: int, warm_up: int | None = None
 ) -> dict[str, Times]:
-    """Time each contestant for `steps` steps, in turns; who starts a round moves on by one.
+    """Time each contestant for `steps` steps, in turns; each round starts with the next contestant.
 
-    `warm_up` steps each (`steps` if None) go first, untimed: compilation, memory pools and caches.
+    First each runs `warm_up` steps (`steps` if None) untimed, for compilation, memory pools and caches.
     """
     times = {contestant.name: Times() for contestant in contestants}
     for contestant in contestants:
@@ -86,6 +86,6 @@ def race(
 
 
 def ratio(times: dict[str, Times], over: str, under: str) -> float:
-    """Median over the rounds of how many times longer `over` took than `under` in the same round."""
+    """Median over the rounds of the time of `over` divided by the time of `under` in the same round."""
     pairs = zip(times[over].rounds, times[under].rounds, strict=True)
     return round(statistics.median(a / b for a, b in pairs), 3)

@@ -1,4 +1,4 @@
-"""The gradient steps and the whole trainings on a GPU; null where there is none."""
+"""Gradient steps and whole training runs on a GPU; null if there is none."""
 
 import time
 from importlib import import_module
@@ -12,7 +12,7 @@ from stages.settings import Settings
 
 
 def row(settings: Settings, steps: int, rounds: int) -> dict:
-    """The races of PyTorch and Pyro, and the seconds that the trainings of params.yaml take, one after another."""
+    """Benchmarks of PyTorch and Pyro, then the seconds that each training run of params.yaml takes."""
     if not torch.cuda.is_available():
         unmeasured = {name: {"tutorial_over_ours": None} for name in svi_step.ROWS}
         return {"svi_step": unmeasured, "train_all_seconds": None}
@@ -24,7 +24,7 @@ def row(settings: Settings, steps: int, rounds: int) -> dict:
 
 
 def train_all_seconds(settings: Settings, device: str) -> float:
-    """Wall-clock seconds of the pipeline's trainings, data on the device and tracing included."""
+    """Wall-clock seconds of the pipeline's training runs, including tracing and moving the data to the device."""
     seconds, on_device = 0.0, settings.model_copy(update={"device": device})
     for model in params.TRAINED:
         start = time.perf_counter()

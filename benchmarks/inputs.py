@@ -1,4 +1,4 @@
-"""One epoch of batches: an index into bytes that lie on the device, against torchvision's data set in a loader."""
+"""One epoch of batches: indexing bytes on the device, against torchvision's data set in a data loader."""
 
 from benchmarks.contest import Contestant, race, ratio
 from stages import datasets

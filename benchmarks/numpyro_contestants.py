@@ -1,4 +1,4 @@
-"""What contestants written in NumPyro share: an epoch of steps inside one jitted function."""
+"""Shared by the NumPyro contestants: an epoch of steps inside one jitted function."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ from benchmarks.torch_contestants import RATE
 def contestant(
     model: Callable, guide: Callable, weights: dict, batches: Sequence[tuple], per_datum: int, elbo=None
 ) -> Contestant:
-    """SVI as NumPyro's documentation does it for speed: `lax.scan` over an epoch, jitted.
+    """SVI as NumPyro's documentation recommends for speed: `lax.scan` over an epoch, jitted.
 
     Args:
         model: called with a batch and the weights.
         guide: the same.
         weights: nested tensors, which become one NumPyro parameter each.
-        batches: of tensors.
+        batches: batches of tensors.
         per_datum: the loss is divided by it.
         elbo: `TraceMeanField_ELBO` if None.
     """

@@ -1,4 +1,4 @@
-"""The posterior predictive of the LeNet for 10,000 images, against the best plain loop."""
+"""The posterior predictive of the LeNet for 10,000 images, against the best hand-written loop."""
 
 import argparse
 import subprocess
@@ -16,12 +16,12 @@ from stages.models.networks import lenet
 from stages.models.weight_guides import MeanFieldGuide
 from stages.predictive.classifier import class_probabilities
 
-SAMPLES, ROUNDS = 25, 4  # posterior samples in a round of the race, and its rounds
-FEW, MANY = 10, 100  # posterior samples whose peak memory is compared
+SAMPLES, ROUNDS = 25, 4  # posterior samples per round, and number of rounds
+FEW, MANY = 10, 100  # numbers of posterior samples whose peak memory is compared
 
 
 def row(settings, steps: int, rounds: int) -> dict:
-    """Milliseconds per posterior sample of all images, and the peak memory of processes that draw few and many."""
+    """Milliseconds per posterior sample for all images, and peak memory with few and with many samples."""
     pixels = images(settings)
     network, model, guide = posterior()
     found = {}
@@ -76,7 +76,7 @@ def drawn(guide: MeanFieldGuide, name: str, value: Tensor) -> Tensor:
 
 
 def peak_memory_mb(samples: int) -> float:
-    """Largest resident size of a process that does nothing else, in MiB."""
+    """Peak resident memory of a process that only predicts, in MiB."""
     line = [sys.executable, "-m", "benchmarks.prediction", "--samples", str(samples)]
     return float(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
 

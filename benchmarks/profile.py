@@ -1,6 +1,6 @@
 """Where the time of one gradient step goes, in plain Pyro and traced: the tables of docs/speed.md.
 
-For the models as params.yaml trains them, on their own data.
+It uses the models as in params.yaml, on their own data.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from stages import command, runtime
 from stages.inference.loop import svi
 
 STEPS = 20
-KINDS = {  # beginnings of operators' names; what fits none is counted as elementwise work
+KINDS = {  # prefixes of operator names; all other operators count as elementwise work
     "matrix products, convolutions": (
         "aten::mm",
         "aten::addmm",
@@ -29,7 +29,7 @@ KINDS = {  # beginnings of operators' names; what fits none is counted as elemen
 
 
 def main() -> None:
-    """Profile one model's step in each way of execution."""
+    """Profile the step of one model in each execution mode."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
     parser.add_argument("--model", choices=("bnn", "vae", "ssvae", "labels_only"), required=True)
     args = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def shares(descent: svi.Descent) -> dict[str, float]:
-    """Milliseconds per step of each kind of work, by the profiler, whose own cost is in it."""
+    """Milliseconds per step for each kind of work, including the overhead of the profiler."""
     for _ in range(STEPS):
         descent.step()
     with profile(activities=[ProfilerActivity.CPU]) as found:

@@ -1,7 +1,7 @@
-"""Time the pipeline's parts beside other ways to do the same, and write benchmarks/results.json.
+"""Time parts of the pipeline against alternative implementations, and write benchmarks/results.json.
 
-Each row is measured in one process, its contestants in turns, after they were shown to compute the same thing.
-Needs what benchmarks/requirements.txt lists, and the data of `dvc repro download`.
+Each row is measured in one process, with its contestants in turns, after a check that they compute the same thing.
+This needs the packages in benchmarks/requirements.txt and the data of `dvc repro download`.
 """
 
 import argparse
@@ -23,9 +23,9 @@ PACKAGES = ("torch", "pyro-ppl", "numpyro", "jax", "bayesian-torch")
 
 
 def measure(settings: Settings) -> None:
-    """Race, print, write."""
+    """Run the benchmarks, print and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="run only these rows")
     parser.add_argument("--steps", type=int, default=40, help="gradient steps in a block (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="blocks per contestant (default %(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
@@ -44,7 +44,7 @@ def measure(settings: Settings) -> None:
 
 
 def machine() -> dict:
-    """What the figures were measured on."""
+    """The machine and the versions that were measured."""
     return {
         "platform": platform.platform(),
         "cpu": runtime.cpu(),
@@ -57,7 +57,7 @@ def machine() -> dict:
 
 
 def version(package: str) -> str | None:
-    """None if it is not installed: a machine with a GPU can do without those of the other rows."""
+    """Version of a package, None if it is not installed: GPU rows do not need the packages of other rows."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -20,7 +20,7 @@ PIXELS, CLASSES, HIDDEN, LATENTS, BATCH = 784, 10, 500, 50, 200
 
 
 class Classifier(nn.Module):
-    """Of Pyro's example: one hidden layer. The encoder reads the pixels themselves."""
+    """The classifier of Pyro's example, with one hidden layer. The encoder reads the pixels directly."""
 
     def __init__(self):
         super().__init__()
@@ -41,12 +41,12 @@ def networks() -> tuple[ssvae.Model, ssvae.Guide]:
 
 
 def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool) -> list[Contestant]:
-    """Ways to take the step; each starts from the same weights.
+    """Implementations of the gradient step; all start from the same weights.
 
     Args:
         batches: binary pixels, each (200, 784).
-        training: of our loop.
-        torch_alone: only those in PyTorch and Pyro, which run on any device.
+        training: settings of our loop.
+        torch_alone: only the implementations in PyTorch and Pyro, which run on any device.
     """
     weights = [part.state_dict() for part in networks()]
     inputs = [(x,) for x in batches]
@@ -61,7 +61,7 @@ def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool
 
 
 def start(weights: list[dict]) -> tuple[ssvae.Model, ssvae.Guide]:
-    """Networks with given weights."""
+    """The networks with given weights."""
     model, guide = networks()
     return torch_contestants.copy(model, weights[0]), torch_contestants.copy(guide, weights[1])
 
@@ -73,7 +73,7 @@ def ours(weights: list[dict], inputs: Sequence[tuple], training: Training) -> Co
 
 
 class HandWritten(nn.Module):
-    """The sum over classes written out; layers of two inputs computed once per image and once per class."""
+    """An explicit sum over classes; layers with two inputs are computed once per image and once per class."""
 
     def __init__(self, weights: list[dict]):
         super().__init__()
@@ -142,7 +142,7 @@ def tutorial(weights: list[dict], inputs: Sequence[tuple]) -> Contestant:
 
 
 def numpyro(weights: list[dict], batches: Sequence[Tensor]) -> Contestant:
-    """NumPyro, the sum over classes as one factor in a jitted epoch, layers of two inputs computed once each."""
+    """NumPyro, with the sum over classes as one factor in a jitted epoch, two-input layers computed once each."""
     import jax
     import jax.numpy as jnp
     import numpyro
@@ -188,7 +188,7 @@ def numpyro(weights: list[dict], batches: Sequence[Tensor]) -> Contestant:
 
 
 def floor() -> list[Callable[[], None]]:
-    """Products of the step: those of the image once, those of the latents ten times."""
+    """Matrix products of the step: those with the image once, those with the latents ten times."""
     products = torch_contestants.Products
     once = [(PIXELS, HIDDEN, False), (HIDDEN, CLASSES, True), (PIXELS, HIDDEN, False)]
     per_class = [(HIDDEN, 2 * LATENTS, True), (LATENTS, HIDDEN, True), (HIDDEN, PIXELS, True)]

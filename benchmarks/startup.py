@@ -1,4 +1,4 @@
-"""Commands from start to end: what every stage pays before it works."""
+"""Start-up time of commands, which every stage pays before it does any work."""
 
 import statistics
 import subprocess
@@ -13,7 +13,7 @@ COMMANDS = {
 
 
 def row(settings, steps: int, rounds: int) -> dict:
-    """Seconds, medians over the rounds."""
+    """Median seconds over the rounds."""
     seconds = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, line in COMMANDS.items():

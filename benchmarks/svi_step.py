@@ -1,4 +1,4 @@
-"""The rows of the race of gradient steps: which model, which data, which batch."""
+"""The benchmark rows of gradient steps: model, data and batch of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from benchmarks.torch_contestants import RATE
 from stages import datasets
 from stages.params import Section, Training
 
-BATCHES = 16  # different ones that contestants see in turn
-DRAWS = 40  # loss estimates per contestant, before the race
-# Relative difference of losses allowed after it, beyond Monte-Carlo error. The gradient of who draws one network
-# for the whole batch is noisier and Adam is slower with it: 2.6% behind after 320 steps of the LeNet.
+BATCHES = 16  # number of different batches, used in turn
+DRAWS = 40  # loss estimates per contestant, before timing
+# Relative difference of losses allowed afterwards, beyond Monte Carlo error. With one network
+# drawn for the whole batch, gradients are noisier and Adam is slower: 2.6% behind after 320 steps of the LeNet.
 AFTER = 0.04
 HAND = ("hand-written, eager", "hand-written, compiled")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model's race."""
+    """The benchmark of one model."""
 
     contestants: Callable[..., list[Contestant]]  # batches, training, torch_alone
-    section: str  # of params.yaml
-    execution: str  # of our step on a CPU
+    section: str  # section of params.yaml
+    execution: str  # execution mode of our step on a CPU
     data_set: str
     batch_size: int
-    binary: bool  # else grey images and labels
+    binary: bool  # otherwise grey images and labels
 
     def batches(self, settings: Section, device: str) -> list:
-        """Ready batches: images, and labels where they are grey."""
+        """Prepared batches: images, and labels if the images are grey."""
         data = datasets.load(self.data_set, "train", settings.images).to(torch.device(device))
         minibatches = datasets.Minibatches(len(data), self.batch_size, 0, torch.device(device))
         indices = [minibatches(step) for step in range(BATCHES)]
@@ -41,7 +41,7 @@ class Row:
         return [(datasets.unit_interval(data.pixels[index]), data.labels[index]) for index in indices]
 
     def training(self, settings: Section, device: str) -> Training:
-        """Our loop's settings, at a learning rate that all contestants share."""
+        """Settings of our loop, with the learning rate that all contestants share."""
         execution = self.execution if device == "cpu" else "traced"
         changes = {"learning_rate": RATE, "schedule": "constant", "steps": 10**6, "execution": execution}
         return getattr(settings, self.section).model_copy(update=changes)
@@ -56,14 +56,14 @@ ROWS = {
 
 
 def row(name: str, settings: Section, steps: int, rounds: int, device: str = "cpu") -> dict:
-    """Agreement at the start, the race, agreement at the end; ratios by the names that the README uses.
+    """Check agreement, time the steps, check agreement again; ratios are named as in the README.
 
     Args:
         name: one of `ROWS`.
         settings: the whole of params.yaml.
-        steps: in a block of the race.
+        steps: number of steps in a block.
         rounds: blocks per contestant.
-        device: of all contestants; on another than the CPU only those in PyTorch and Pyro compete.
+        device: of all contestants; on devices other than the CPU, only those in PyTorch and Pyro take part.
     """
     of = ROWS[name]
     with torch.device(device):
@@ -84,7 +84,7 @@ def row(name: str, settings: Section, steps: int, rounds: int, device: str = "cp
 
 
 def ratios(times: dict[str, Times]) -> dict:
-    """How many times longer one took than another; the faster of the hand-written ones is the limit."""
+    """Ratios of times; the faster of the hand-written contestants is the reference."""
     limit = min(HAND, key=lambda name: times[name].summary()["median_ms"])
     pairs = {
         "ours_over_handwritten": ("ours", limit),

@@ -1,4 +1,4 @@
-"""What contestants written in PyTorch share: how to step, and how to start from given weights."""
+"""Shared by the PyTorch contestants: the training steps, and starting from given weights."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -12,23 +12,23 @@ from benchmarks.contest import Contestant
 from stages.inference.loop import svi
 from stages.params import Training
 
-RATE = 1e-4  # Adam's; small, so that all contestants stay comparable over the race
+RATE = 1e-4  # of Adam; small, so that all contestants stay comparable
 
 
 def cycle(batches: Sequence[tuple]) -> Callable[[], tuple]:
-    """Hand out the batches in turn, for ever."""
+    """Yield the batches in turn, endlessly."""
     return itertools.cycle(batches).__next__
 
 
 def hand_written(
     name: str, module: nn.Module, loss: Callable[..., Tensor], batches: Sequence[tuple]
 ) -> Contestant:
-    """A loop in plain PyTorch: loss, backward, one fused Adam.
+    """A loop in plain PyTorch: loss, backward pass, fused Adam.
 
     Args:
-        name: of the contestant.
-        module: whose parameters are learned.
-        loss: batch -> -ELBO per datum, (), perhaps compiled.
+        name: name of the contestant.
+        module: its parameters are trained.
+        loss: batch -> -ELBO per datum, (), possibly compiled.
         batches: arguments of `loss`.
     """
     optimizer = torch.optim.Adam(module.parameters(), RATE, fused=True)
@@ -50,7 +50,7 @@ def hand_written(
 
 
 def hand_written_both(build: Callable[[], nn.Module], batches: Sequence[tuple]) -> list[Contestant]:
-    """A module whose `forward` is its loss, as it is and compiled."""
+    """A module whose `forward` is its loss, both eager and compiled."""
     plain, compiled = build(), build()
     return [
         hand_written("hand-written, eager", plain, plain, batches),
@@ -74,8 +74,8 @@ def ours(
         guide: the same.
         elbo: its estimator.
         batches: arguments of both.
-        size: data in the whole set.
-        training: of the loop.
+        size: number of data in the whole set.
+        training: settings of the loop.
         context: the effect handler around each evaluation.
     """
     problem = svi.Problem(
@@ -104,13 +104,13 @@ def ours(
 
 
 def tutorial(model, guide, loss: pyro.infer.ELBO, batches: Sequence[tuple], per_datum: int) -> Contestant:
-    """`pyro.infer.SVI` with `pyro.optim.Adam` and Pyro's default settings, as its documentation teaches."""
-    pyro.clear_param_store()  # or `pyro.module` would go on with the parameters of another row's contestant
+    """`pyro.infer.SVI` with `pyro.optim.Adam` and Pyro's default settings, as in its documentation."""
+    pyro.clear_param_store()  # otherwise `pyro.module` would reuse the parameters of another row's contestant
     step = pyro.infer.SVI(model, guide, pyro.optim.Adam({"lr": RATE}), loss=loss)
     next_batch, fixed = cycle(batches), batches[0]
 
     def run(steps: int) -> None:
-        with pyro.validation_enabled(True):  # Pyro's default; the project switches it off for the whole process
+        with pyro.validation_enabled(True):  # Pyro's default, which the project switches off for the whole process
             for _ in range(steps):
                 step.step(*next_batch())
 
@@ -122,13 +122,13 @@ def tutorial(model, guide, loss: pyro.infer.ELBO, batches: Sequence[tuple], per_
 
 
 def copy(target: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
-    """Start `target` from weights, whose names are its own."""
+    """Copy weights into `target`, matching them by name."""
     target.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
     return target
 
 
 class Products:
-    """The three matrix products of a dense layer in a training step, written into memory that is there already.
+    """The three matrix products of a dense layer in a training step, written into preallocated memory.
 
     Args:
         batch: rows.
@@ -152,7 +152,7 @@ class Products:
 
 
 def floor(parts: Sequence[Callable[[], None]]) -> Contestant:
-    """What no implementation of the step on these kernels can be faster than; it has no loss."""
+    """A lower bound on the time of the step with these kernels; it has no loss."""
 
     def run(steps: int) -> None:
         for _ in range(steps):
@@ -171,7 +171,7 @@ def convolution(batch: int, inputs: int, outputs: int, side: int, kernel: int, n
         outputs: channels.
         side: of the images, pixels.
         kernel: side of the filters.
-        need_input: is the gradient of the inputs needed?
+        need_input: whether the gradient of the inputs is needed.
     """
     x, weight = torch.randn(batch, inputs, side, side), torch.randn(outputs, inputs, kernel, kernel)
     gradient = torch.randn(batch, outputs, side - kernel + 1, side - kernel + 1)

@@ -28,12 +28,12 @@ def decoder() -> nn.Sequential:
 
 
 def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool) -> list[Contestant]:
-    """Ways to take the step; each starts from the same weights.
+    """Implementations of the gradient step; all start from the same weights.
 
     Args:
         batches: binary pixels, each (256, 784).
-        training: of our loop.
-        torch_alone: only those in PyTorch and Pyro, which run on any device.
+        training: settings of our loop.
+        torch_alone: only the implementations in PyTorch and Pyro, which run on any device.
     """
     weights = {"encoder": encoder().state_dict(), "decoder": decoder().state_dict()}
     inputs = [(x,) for x in batches]
@@ -159,6 +159,6 @@ def numpyro(weights: dict, batches: Sequence[Tensor]) -> Contestant:
 
 
 def floor() -> list[Callable[[], None]]:
-    """Products of the step."""
+    """Matrix products of the step."""
     sizes = [(PIXELS, HIDDEN), (HIDDEN, 2 * LATENTS), (LATENTS, HIDDEN), (HIDDEN, PIXELS)]
     return [torch_contestants.Products(BATCH, *size, index > 0).run for index, size in enumerate(sizes)]

@@ -1,1 +1,1 @@
-"""Longer experiments on the stages of the pipeline, each with a dvc.yaml of its own."""
+"""Longer experiments that use the stages of the pipeline, each with its own dvc.yaml."""

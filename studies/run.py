@@ -1,10 +1,10 @@
-"""Run a stage of the pipeline under other params, in a folder of its own.
+"""Run a stage of the pipeline with different params, in a separate folder.
 
     python -m studies.run bnn_families map_ensemble train --model bnn --seed 0
 
-studies/<study>/study.yaml says what each run changes in params.yaml, what all change (`common`), and the seeds.
-The stage works in studies/<study>/runs/<run>/, where it finds that params.yaml and the data, and writes what it
-always writes.
+studies/<study>/study.yaml lists what each run changes in params.yaml, what all runs change (`common`), and the
+seeds. The stage runs in studies/<study>/runs/<run>/, which contains the changed params.yaml and the data, and
+writes its usual outputs there.
 """
 
 import argparse
@@ -24,11 +24,11 @@ DATA = ("images", "regression.csv")  # of the root pipeline; a run drops labels 
 
 
 def main() -> None:
-    """Lay the folder out, go there, run the stage."""
+    """Set up the folder, change to it, and run the stage."""
     parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__.partition("\n")[0])
     parser.add_argument("study", help="folder in studies/")
     parser.add_argument("run", help="one of `runs` in its study.yaml")
-    parser.add_argument("stage", help="module in stages/, and what it is called with", nargs=argparse.REMAINDER)
+    parser.add_argument("stage", help="module in stages/, and its arguments", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     if not args.stage:
         parser.error("which stage? For example: train --model bnn --seed 0")
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def prepare(study: str, run: str) -> Path:
-    """Lay out the folder of one run: params.yaml with the run's changes, and the data.
+    """Set up the folder of one run: params.yaml with the run's changes, and the data.
 
     Raises:
         Failure: if the study or the run is not known.

@@ -9,7 +9,7 @@ NAME = re.compile(r"\b\w+(?:\.\w+)+")
 def evaluate(expression: str, contexts: dict[str, Any]) -> Any:
     """The value of an expression, with or without its `${{ }}`.
 
-    A name that leads nowhere is empty, as on GitHub: a misspelt one is no error.
+    An unknown name is empty, as on GitHub: a misspelt name is not an error.
     """
     inner = re.fullmatch(r"\s*\$\{\{(.*)\}\}\s*", expression, re.DOTALL)
     python = NAME.sub(lambda name: repr(look_up(name[0], contexts)), inner[1] if inner else expression)
@@ -18,7 +18,7 @@ def evaluate(expression: str, contexts: dict[str, Any]) -> Any:
 
 
 def look_up(name: str, contexts: dict[str, Any]) -> Any:
-    """What stands at `context.key.key`."""
+    """The value at `context.key.key`."""
     node = contexts
     for key in name.split("."):
         node = node.get(key) if isinstance(node, dict) else None

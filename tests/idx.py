@@ -1,4 +1,4 @@
-"""Files in the format that MNIST comes in (http://yann.lecun.com/exdb/mnist), written by hand."""
+"""Files in the format of MNIST (http://yann.lecun.com/exdb/mnist), written by hand."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and hold what was put into them."""
+"""Files are written atomically, and contain what was written."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ def test_what_goes_right_replaces_the_old_file(path):
 
 
 def test_what_a_killed_process_left_is_taken_away(path):
-    """Nothing can tidy up behind SIGKILL but the next one to write the same file."""
+    """After SIGKILL, only the next process that writes the same file can clean up."""
     command = f"""
 import os, signal
 from stages import artifacts
@@ -73,9 +73,9 @@ WRITERS = {
 
 @contextlib.contextmanager
 def little_room():
-    """No file can grow past 10 kB: a write that the system refuses half-way, as on a full disk.
+    """No file can grow past 10 kB, so a write fails half-way, as on a full disk.
 
-    It binds the whole process, so it lasts no longer than the write: pytest prints into a file, too.
+    The limit applies to the whole process, so it lasts only for the write: pytest also prints to a file.
     """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_made_is_named(write, path):
     assert path.read_text() == "a file"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_read_only_folder(path):
     path.parent.chmod(0o500)
     with pytest.raises(artifacts.NotWrittenError, match="Permission denied"):
@@ -189,7 +189,7 @@ def test_truncated_arrays_are_refused(path):
 
 
 def test_groups_round_trip_in_the_order_of_their_names(tmp_path):
-    """Tensors and arrays; what else lies in the folder is no group."""
+    """Tensors and arrays; other files in the folder are not groups."""
     groups = {
         "test": {"labels": np.arange(3), "p": torch.ones(3, 2)},
         "a.b": {"x": np.zeros(1, dtype=np.uint8)},

@@ -1,4 +1,4 @@
-"""Commands set the processor up, end with their parent, tidy up at SIGTERM, and say faults in one line."""
+"""Commands set up the processor, end with their parent, clean up at SIGTERM, and report errors in one line."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ OF_USER = {"OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "8", "MKL_DYNAMIC": "TRUE"
 
 @pytest.fixture
 def processor(monkeypatch):
-    """processor(threads, instructions, machine, flags): what is set for it, whatever the user had set."""
+    """processor(threads, instructions, machine, flags): what is set for it, whatever the user has set."""
 
     def made(threads, instructions, machine="x86_64", flags=()):
         monkeypatch.setattr(platform, "machine", lambda: machine)
@@ -94,7 +94,7 @@ def test_threads_are_those_asked_for_whatever_the_user_has_set(processor, thread
 
 @pytest.mark.parametrize("threads", [None, "many", 1.5, [2], True, 0, -1, 10**30])
 def test_nonsense_threads_leave_the_variables_alone(processor, threads):
-    """A library would complain of them before params.yaml is looked at: one line more than should be said."""
+    """A library would complain about them before params.yaml is validated, which would add a line."""
     assert processor(threads, "native") == OF_USER | {"MKL_DYNAMIC": "FALSE"}
 
 
@@ -112,7 +112,7 @@ print([name for name in features if name.startswith(("AVX512", "X86_V4")) and fe
 
 @pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="no such instructions")
 def test_libraries_do_as_they_are_asked():
-    """Each name is one that the library knows: PyTorch's kernels, and NumPy's."""
+    """The libraries recognise these names: for PyTorch's kernels, and for NumPy's."""
     words = [sys.executable, "-c", LIBRARIES]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", NUMPY: ""}
     result = subprocess.run(words, env=environment, capture_output=True, text=True)
@@ -136,7 +136,7 @@ def test_flags_are_those_of_linux(monkeypatch, tmp_path):
 
 @pytest.fixture
 def called(tmp_path, monkeypatch):
-    """called("--seed", "3", ...): what a stage makes of it where params.yaml has the seeds 3 and 5."""
+    """called("--seed", "3", ...): the result of parsing if params.yaml has the seeds 3 and 5."""
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [0]", "seeds: [3, 5]"))
     monkeypatch.chdir(tmp_path)
@@ -229,7 +229,7 @@ def test_bug_keeps_its_traceback():
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_let_it_tidy_up(number, status):
-    def as_in_a_terminal():  # a shell has commands in the background ignore SIGINT, and so do all that they start
+    def as_in_a_terminal():  # a shell makes background commands ignore SIGINT, and their children inherit this
         signal.signal(number, signal.SIG_DFL)
 
     ready = python(TIDY, preexec_fn=as_in_a_terminal)
@@ -240,10 +240,10 @@ def test_signals_let_it_tidy_up(number, status):
     assert process.returncode == status
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells a child on Linux alone")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux notifies the child")
 @pytest.mark.parametrize(("variable", "dies"), [({"DVC_STAGE": "train_bnn@0"}, True), ({}, False)])
 def test_a_stage_of_dvc_ends_when_dvc_is_killed(variable, dies, tmp_path):
-    """The parent is killed, as nothing can survive, and its child notices, or not when DVC did not start it."""
+    """The parent is killed by SIGKILL; its child ends too, unless it was not started by DVC."""
     child = f"import time\nfrom stages import command\ndef main():\n    {SLEEP}\ncommand.run(main)"
     parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); "
     parent += "print(p.pid, flush=True); p.wait()"

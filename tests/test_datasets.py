@@ -27,7 +27,7 @@ class Torchvision(torchvision.datasets.MNIST):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Random images whose first three pixels spell their place in the file; those of the test file have a flag."""
+    """Random images whose first three pixels encode their index; those of the test file have a flag."""
     root = tmp_path_factory.mktemp("data")
     generator = np.random.default_rng(0)
     for prefix, number, flag in (("train", 60_000, 0), ("t10k", 10_000, 1 << 16)):

@@ -1,4 +1,4 @@
-"""Which labels stay: as many as asked, of the right classes, at random, and the file says so."""
+"""The kept labels: the requested number, of the right classes, chosen at random, and written to the file."""
 
 import math
 import sys
@@ -82,7 +82,7 @@ def test_kept_labels_reads_what_was_written(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A repository with 600 labelled images, in which 300 labels shall stay."""
+    """A repository with 600 labelled images, of which 300 labels are to be kept."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["drop_labels", "--seed", "3"])
     validation = np.zeros(len(LABELS) // 5)  # a sixth of all
@@ -109,7 +109,7 @@ def test_command_writes_the_table(folder):
 
 @pytest.mark.parametrize(("scheme", "kept"), [("balanced", 590), ("random", 600)])
 def test_command_that_cannot_keep_so_many_ends_with_one_line(scheme, kept, folder):
-    """A class has too few images; or none would be left without a label, and the model needs both kinds."""
+    """A class has too few images; or no image would be unlabelled, and the model needs both kinds."""
     write_params(folder, kept=kept, scheme=scheme)
     with pytest.raises(Failure, match=rf"^params.yaml: drop_labels.kept = {kept}: [^\n]*$"):
         drop_labels.main()

@@ -1,4 +1,4 @@
-"""dvc.yaml says the truth: every stage depends on the code it runs, and on no other."""
+"""dvc.yaml is correct: every stage depends on exactly the code that it runs."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +11,7 @@ from tools import closure
 
 DVC_YAML = yaml.safe_load((closure.ROOT / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DVC_YAML["stages"].items()}
-ALWAYS = ("device", "instructions", "matmul_precision", "threads")  # what every training depends on
+ALWAYS = ("device", "instructions", "matmul_precision", "threads")  # what every training stage depends on
 
 
 STUDIES = {
@@ -23,7 +23,7 @@ ALL = STAGES | STUDIES
 
 
 def code(deps: list[str]) -> set[str]:
-    """The files with code in them that a stage's deps name, folders unfolded, and those that are gone."""
+    """The code files in a stage's deps, with folders expanded, including deleted ones."""
     files = set()
     for dep in deps:
         path = closure.ROOT / dep
@@ -48,7 +48,7 @@ def test_stage_is_documented_and_receives_signals(name):
 
 @pytest.mark.parametrize("model", TRAINED)
 def test_training_declares_what_its_posterior_depends_on(model):
-    """It is what checkpoints are keyed by."""
+    """Checkpoints are keyed by it."""
     stage, inference = STAGES[f"train_{model}"], import_module(f"stages.inference.{model}")
     assert {dep for dep in stage["deps"] if dep.startswith("data/")} == {
         path.replace("{seed}", "${item.seed}").replace("{settings.", "${") for path in inference.DATA
@@ -62,7 +62,7 @@ def test_every_dep_file_exists():
 
 
 def test_lock_has_no_stage_that_is_gone():
-    """DVC leaves the entries of removed stages there."""
+    """DVC keeps the entries of removed stages there."""
     lock = yaml.safe_load((closure.ROOT / "dvc.lock").read_text())["stages"]
     without_items = {"convert"}  # data_sets.local is empty
     assert {name.partition("@")[0] for name in lock} == set(STAGES) - without_items

@@ -1,4 +1,4 @@
-"""params.yaml: what is committed loads, and whatever is wrong with it ends in one line that names it."""
+"""params.yaml: the committed file loads, and every error is reported in one line that names the key."""
 
 import copy
 import math
@@ -35,7 +35,7 @@ def sections(tree, path=()):
 
 
 def edited(path, value):
-    """The committed tree with another value at `path`."""
+    """The committed document with another value at `path`."""
     tree = copy.deepcopy(COMMITTED)
     at(tree, path[:-1])[path[-1]] = value
     return tree
@@ -94,7 +94,7 @@ assert len(MUTATIONS) > 200
 
 @pytest.fixture
 def message(tmp_path):
-    """Loads a tree or a text, and gives the one line with which it is refused, less the file's name."""
+    """Loads a document or a text, and returns its one-line error without the file name."""
 
     def refused(content):
         path = write(tmp_path, content)
@@ -111,7 +111,7 @@ def message(tmp_path):
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a tree or a text."""
+    """Loads a document or a text."""
 
     return lambda content: params.load(write(tmp_path, content))
 
@@ -145,7 +145,7 @@ def test_every_key_has_a_comment_on_its_line():
     assert [line for line in lines if not re.search(r" # \S+", line)] == []
 
 
-# --- one fault at a time ---------------------------------------------------------------------------------
+# --- one error at a time ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("path", "wrong"), MUTATIONS)

@@ -1,4 +1,4 @@
-"""The stage that hands digits to a person: which digits choose the threshold, and which judge it."""
+"""The referral stage: which digits are used to choose the threshold, and which to measure."""
 
 import sys
 
@@ -34,7 +34,7 @@ def referred(tmp_path, monkeypatch):
 
 
 def cases(confidence, right):
-    """Two classes; class 1 is always the likelier."""
+    """Two classes; class 1 is always more probable."""
     p = np.stack([1 - np.array(confidence), confidence], axis=1).astype(np.float32)
     return {"probabilities": p, "labels": np.array(right, dtype=int), "expected_entropy": np.zeros(len(p))}
 
@@ -54,7 +54,7 @@ def test_validation_digits_choose_and_held_out_digits_judge(referred):
 
 
 def test_on_the_validation_split_no_digit_does_both(referred):
-    """The first, third, ... choose; the second, fourth, ... would have chosen otherwise."""
+    """The first, third, ... are used to choose; the second, fourth, ... would give another threshold."""
     same = cases([0.99, 0.98, 0.95, 0.94, 0.9, 0.85], [1, 0, 1, 1, 0, 1])
     found = referred("validation", same, same)
     assert found["threshold_nats"] == pytest.approx(entropy(0.95), rel=1e-5)

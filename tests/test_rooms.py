@@ -1,4 +1,4 @@
-"""The rooms of stages/ stand in the order of the data flow: none imports from a later one."""
+"""The rooms (folders) of stages/ follow the data flow: none imports from a later one."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import pytest
 
 from tools import closure
 
-ROOMS = ("models", "inference", "predictive", "evaluation", "figures")  # each needs what stands before it
+ROOMS = ("models", "inference", "predictive", "evaluation", "figures")  # in the order of the data flow
 NETWORKS = ("torch", "pyro")
 FILES = [path for room in ROOMS for path in sorted((closure.ROOT / "stages" / room).rglob("*.py"))]
 
 
 def room(module: str) -> str:
-    """The room in which a module stands; the ground floor has no name."""
+    """The room of a module; the ground floor has no name."""
     parts = module.split(".")
     return parts[1] if parts[0] == "stages" and len(parts) > 1 and parts[1] in ROOMS else ""
 
@@ -30,7 +30,7 @@ def test_no_room_imports_from_a_later_one(path):
 
 @pytest.mark.parametrize("name", ["evaluation", "figures"])
 def test_metrics_and_figures_need_no_network(name):
-    """They follow from predictions by NumPy alone."""
+    """Metrics are computed from predictions with NumPy alone."""
     modules = {
         module for path in (closure.ROOT / "stages" / name).glob("*.py") for module in closure.imports(path)
     }

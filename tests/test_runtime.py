@@ -1,4 +1,4 @@
-"""Device, seeds and the record of a run, whatever devices this machine has."""
+"""Device, seeds and the record of a run, for any devices of this machine."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tests import tiny
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
-    """What `prepare` changes in the process is undone."""
+    """Undo what `prepare` changes in the process."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "as before")
     deterministic = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
@@ -136,7 +136,7 @@ def test_prepare_sets_as_many_threads_as_asked_and_says_so_where_there_are_fewer
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no such call here")
 def test_usable_cores_are_those_that_the_process_may_run_on():
-    """A container or a batch system may allow fewer than the machine has."""
+    """A container or a batch system may allow fewer cores than the machine has."""
     cores = os.sched_getaffinity(0)
     assert runtime.usable_cores() == len(cores)
     try:
@@ -175,7 +175,9 @@ def test_costs_count_what_processes_before_have_spent_on_the_same(costs):
     assert found["items_per_second"] == 50
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64" or platform.system() != "Linux", reason="Linux tells it there")
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or platform.system() != "Linux", reason="only Linux has this file"
+)
 def test_processor_is_called_by_its_name():
     assert f": {runtime.cpu()}\n" in Path("/proc/cpuinfo").read_text()
     assert runtime.cpu().strip()
@@ -213,13 +215,13 @@ def test_identity_says_what_was_run(identity, tmp_path):
     assert found["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
     assert found["params"] == {"bnn": {"steps": 1}}
     assert found["data_sha256"] == {str(tmp_path / "folder/deep/file"): hashlib.sha256(b"data").hexdigest()}
-    assert found["versions"]["torch"] == torch.__version__.split("+")[0]  # less the build
+    assert found["versions"]["torch"] == torch.__version__.split("+")[0]  # without the build
     assert found["versions"].keys() == {"python", *runtime.RECORDED_PACKAGES}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_identity_names_the_compiler(identity, monkeypatch, tmp_path):
-    """Of two compilers' bytes a checkpoint can only be one's."""
+    """Compilers differ in the bytes that they give, so a checkpoint belongs to one compiler."""
     fake = tmp_path / "c++"
     fake.write_text("#!/bin/sh\necho 'c++ 99.1'\necho more\n")
     fake.chmod(0o755)
@@ -243,7 +245,7 @@ def test_identity_hashes_the_code_that_runs(identity):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A repository whose package is the one that runs, and a folder that is in no repository."""
+    """A repository with the running package, and a folder outside any repository."""
     monkeypatch.setattr(runtime, "PACKAGE", tmp_path / "repository/stages")
     for folder in ("repository/stages", "repository/studies/one/runs/two", "elsewhere"):
         (tmp_path / folder).mkdir(parents=True)
@@ -264,7 +266,7 @@ def repository(tmp_path, monkeypatch):
     ids=["repository", "study", "elsewhere"],
 )
 def test_record_lies_below_the_repository_or_where_the_run_is(repository, monkeypatch, cwd, folder, path):
-    """Beside the outputs it would be one of them, and change with every run."""
+    """Next to the outputs it would become one of them, and change with every run."""
     monkeypatch.chdir(repository / cwd)
     assert runtime.recorded(folder) == {}
     runtime.record(folder, {"seconds": 3.5})
@@ -275,7 +277,7 @@ def test_record_lies_below_the_repository_or_where_the_run_is(repository, monkey
 
 
 def test_peak_memory_is_in_mib():
-    """More than one tensor that is held, less than the machine has."""
+    """More than one tensor that is kept, less than the memory of the machine."""
     held = torch.ones(256 * 2**20 // 4)
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
     assert held.nbytes / 2**20 < runtime.peak_memory_mb() < machine

@@ -1,4 +1,4 @@
-"""The summary of metrics and intervals that are in files, for each model that has some."""
+"""The summary of the metrics and intervals in files, for each model that has some."""
 
 import math
 import sys
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_summary_of_two_seeds(folder):
-    """The sd of two is their difference over sqrt(2)."""
+    """The sd of two values is their difference over sqrt(2)."""
     found = summarize.summary("blr", [0, 5])
     assert found.keys() == METRICS[0].keys()
     for key, entry in found.items():
@@ -72,7 +72,7 @@ def test_scores_on_out_of_distribution_data_keep_their_places(folder):
 
 
 def test_command_summarizes_every_model_that_has_intervals(folder, monkeypatch):
-    """Of the seeds that params.yaml declares; what an earlier one has left is removed."""
+    """Only seeds that params.yaml declares; files of earlier seeds are removed."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"seeds": [5]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setattr(sys, "argv", ["summarize"])

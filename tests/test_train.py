@@ -1,4 +1,4 @@
-"""The command that trains, on the regression set: what it writes, and what it notes of a run that was cut off."""
+"""The command that trains, on the regression set: what it writes, and what it records about an interrupted run."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ STEPS = 12
 
 
 class CutOffError(Exception):
-    """What the process would not have lived to see."""
+    """Raised in place of the death of the process."""
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_outputs_are_posterior_and_history_alone(folder):
 
 
 def test_seconds_of_a_run_that_was_cut_off_count(folder, monkeypatch):
-    """The first process trains for a second, then ends; the second one does the rest at once."""
+    """The first process trains for a second, then ends; the second finishes the rest at once."""
     train.main()
     whole = (folder / "posteriors/blr/3/weights.safetensors").read_bytes()
     save = Checkpoint.save

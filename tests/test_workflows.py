@@ -1,6 +1,6 @@
-"""The GitHub workflows hold to GitHub's schema, to zizmor's security audit and to what this project asks.
+"""The GitHub workflows satisfy GitHub's schema, zizmor's security audit and the rules of this project.
 
-Every check is also shown to fail, on a copy of a workflow with one fault planted.
+Each check is also tested on a copy of a workflow with a planted fault, where it must fail.
 """
 
 import re
@@ -15,7 +15,8 @@ from tests.expressions import evaluate
 
 FOLDER = Path(__file__).parent.parent / ".github" / "workflows"
 GPU_RUNNER = "${{ vars.GPU_RUNNER || 'ubuntu-latest' }}"
-both = pytest.mark.parametrize("name", ["ci.yml", "reproduce.yml"])
+PAGES = {"pages": "write", "id-token": "write"}  # what publishing needs, of the job that does nothing else
+every = pytest.mark.parametrize("name", ["ci.yml", "docs.yml", "reproduce.yml"])
 
 
 def schema_check(path):
@@ -32,7 +33,7 @@ def security_check(path):
 
 
 def missing(text):
-    """What this project asks of every workflow and does not find in this one."""
+    """Rules of this project that this workflow breaks."""
     workflow = YAML(typ="safe").load(text)
     jobs = workflow["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
@@ -41,7 +42,7 @@ def missing(text):
     asked = {
         "a timeout on every job": all("timeout-minutes" in job for job in jobs.values()),
         "read-only permissions": workflow.get("permissions") == {"contents": "read"}
-        and not any("permissions" in job for job in jobs.values()),
+        and all("permissions" not in job or publishes_alone(job) for job in jobs.values()),
         "concurrency": workflow.get("concurrency", {}).get("cancel-in-progress") is True,
         "no pull_request_target": "pull_request_target" not in workflow["on"],
         "actions pinned by commit, version in a comment": len(uses) > 0
@@ -57,13 +58,19 @@ def missing(text):
     return [what for what, found in asked.items() if not found]
 
 
+def publishes_alone(job):
+    """Whether a job may write pages and nothing else, and runs none of the repository's code."""
+    actions = [step.get("uses", "").split("@")[0] for step in job["steps"]]
+    return job["permissions"] == PAGES and actions == ["actions/deploy-pages"]
+
+
 def labelled(label, head):
     event = {"label": {"name": label}, "pull_request": {"head": {"repo": {"full_name": head}}}}
     return {"event_name": "pull_request", "repository": "owner/project", "event": event}
 
 
 def fork_guard_faults(text):
-    """The events for which the reproduce job would run and must not, or the other way round."""
+    """The events for which the reproduce job would run but must not, or the reverse."""
     condition = YAML(typ="safe").load(text)["jobs"]["reproduce"].get("if", "1 == 1")
     expected = [
         ("started by hand", {"event_name": "workflow_dispatch", "repository": "owner/project"}, True),
@@ -86,7 +93,7 @@ def edited(name, old, new):
 
 @pytest.fixture
 def planted(tmp_path):
-    """A copy of a workflow in a folder of its own, with every `old` replaced by `new`."""
+    """A copy of a workflow in a separate folder, with every `old` replaced by `new`."""
 
     def plant(name, old, new):
         copy = tmp_path / ".github" / "workflows" / name
@@ -98,10 +105,10 @@ def planted(tmp_path):
 
 
 def test_every_workflow_is_checked():
-    assert sorted(path.name for path in FOLDER.iterdir()) == ["ci.yml", "reproduce.yml"]
+    assert sorted(path.name for path in FOLDER.iterdir()) == ["ci.yml", "docs.yml", "reproduce.yml"]
 
 
-@both
+@every
 def test_schema(name):
     result = schema_check(FOLDER / name)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -122,7 +129,7 @@ def test_schema_check_can_fail(planted, old, new):
     assert "Schema validation errors were encountered" in result.stdout
 
 
-@both
+@every
 def test_security(name):
     result = security_check(FOLDER / name)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -151,7 +158,7 @@ def test_an_unchanged_copy_passes(planted, check):
     assert check(planted("reproduce.yml", "", "")).returncode == 0
 
 
-@both
+@every
 def test_nothing_is_missing(name):
     assert missing(read(name)) == []
 
@@ -173,6 +180,25 @@ def test_nothing_is_missing(name):
 )
 def test_what_is_missing_is_found(what, old, new):
     assert missing(edited("reproduce.yml", old, new)) == [what]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("      pages: write", "      contents: write\n      pages: write"),
+        ("      - name: Publish\n", "      - run: make docs\n      - name: Publish\n"),
+    ],
+)
+def test_more_than_publishing_is_found(old, new):
+    assert missing(edited("docs.yml", old, new)) == ["read-only permissions"]
+
+
+def test_only_main_is_published():
+    jobs = YAML(typ="safe").load(read("docs.yml"))["jobs"]
+    for ref, runs in (("refs/heads/main", True), ("refs/pull/1/merge", False), ("refs/heads/other", False)):
+        assert evaluate(jobs["publish"]["if"], {"github": {"ref": ref}}) is runs
+        assert evaluate(jobs["build"]["steps"][-1]["if"], {"github": {"ref": ref}}) is runs
+    assert jobs["publish"]["needs"] == "build"
 
 
 def test_reproduce_runs_for_no_fork():
@@ -234,7 +260,7 @@ def test_ci_tests_and_gates_main_and_pull_requests():
     assert runs[-3:] == ["make test", "make test-slow", "make gate"]
 
 
-@both
+@every
 def test_no_expression_reaches_a_shell(name):
     steps = [step for job in YAML(typ="safe").load(read(name))["jobs"].values() for step in job["steps"]]
     assert not [step["run"] for step in steps if "${{" in step.get("run", "")]

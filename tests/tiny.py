@@ -1,4 +1,4 @@
-"""params.yaml with networks small enough for a test, made-up data, and the models that they build."""
+"""params.yaml with networks small enough for tests, synthetic data, and models."""
 
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +12,8 @@ SMALL = {
     "vae": {"latents": 3, "hidden": 8},
     "ssvae": {"latents": 3, "hidden": 8, "classifier_hidden": 8, "max_shift": 0},
 }
-# every model that params.yaml can ask for: the model's name and what differs from the committed section; a model
-# that has no kinds is added below
+# every kind of model that params.yaml allows: its name and the changes to the committed section; models without
+# kinds are added below
 VARIANTS = {
     "blr full_covariance": ("blr", {"guide": "full_covariance"}),
     "blr mean_field": ("blr", {"guide": "mean_field"}),
@@ -38,7 +38,7 @@ VARIANTS |= {name: (name, {}) for name in params.TRAINED if name not in {model f
 
 
 def settings(**sections):
-    """The committed params.yaml, with one thread, small networks and the changes asked for."""
+    """The committed params.yaml, with one thread, small networks and the given changes."""
     committed = params.load(ROOT / "params.yaml")
     changes = {name: SMALL.get(name, {}) | sections.get(name, {}) for name in SMALL | sections}
     changed = {name: getattr(committed, name).model_copy(update=change) for name, change in changes.items()}

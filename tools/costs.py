@@ -38,7 +38,7 @@ def gathered(records: Path) -> dict[str, dict]:
 
 
 def mean_seconds(pattern: str) -> float | None:
-    """The total over all runs in the file whose folder matches; None if there is none."""
+    """Mean seconds of all runs in the file whose folder matches; None if there is none."""
     seconds = [run["seconds"] for folder, run in read().items() if fnmatchcase(folder, pattern)]
     return sum(seconds) / len(seconds) if seconds else None
 

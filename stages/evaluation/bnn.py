@@ -26,7 +26,7 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "ood/bnn.inverted_mnist.entropy.auroc": ("AUROC against inverted digits, entropy", 4),
 }
 HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
-    "error": "bnn.error_percent",
+    "error_percent": "bnn.error_percent",
     "nll": "bnn.nll",
     "ece": "bnn.ece",
     "auroc": "ood/bnn.*.entropy.auroc",

@@ -15,7 +15,7 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
 }
 HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
-    "error": "ssvae.error_percent",
+    "error_percent": "ssvae.error_percent",
     "labels_only": "ssvae.labels_only_error_percent",
     "drawn": "ssvae.conditional_accuracy_percent",
 }

@@ -18,7 +18,7 @@ Where the data are not like that, the model can be rewritten (`mean` and `noise`
     quadratic   the mean is intercept + slope * x[i] + curvature * (x[i] - centre)^2, with the prior of the slope
                 for the curvature; the posterior is still known in closed form
     student_t   y[i] ~ StudentT(degrees_of_freedom, mean, sqrt(noise_variance)), so that a few points may lie far
-                away; degrees_of_freedom ~ Gamma(2, 0.1) (Juárez and Steel 2010); no closed form
+                away; degrees_of_freedom ~ Gamma(freedom_shape, freedom_rate); no closed form
 
 Reference: Gelman et al., Bayesian Data Analysis, 3rd edition, section 14.8.
 """
@@ -52,6 +52,8 @@ class Params(Training):
     centre: Finite  # the x at which the curvature term is zero
     noise_shape: Positive  # of the inverse-gamma prior of the noise variance
     noise_rate: Positive  # of the same, in units of y squared
+    freedom_shape: Positive  # of the gamma prior of the degrees of freedom
+    freedom_rate: Positive  # of the same
     particles: Annotated[int, Field(ge=1, le=10_000)]  # posterior samples per ELBO estimate
 
 
@@ -95,7 +97,7 @@ class Model(PyroModule):
             curvature = pyro.sample("curvature", dist.Normal(0.0, p.coefficient_sd * noise))
             mean = mean + curvature * (x - p.centre) ** 2
         if p.noise == "student_t":
-            degrees_of_freedom = pyro.sample("degrees_of_freedom", dist.Gamma(2.0, 0.1))
+            degrees_of_freedom = pyro.sample("degrees_of_freedom", dist.Gamma(p.freedom_shape, p.freedom_rate))
             outcome = dist.StudentT(degrees_of_freedom, mean, noise)
         else:
             outcome = dist.Normal(mean, noise)

@@ -1,5 +1,5 @@
-"""The inference families of the Bayesian neural network beside each other."""
+"""A comparison of inference families for the Bayesian neural network."""
 
 STUDY = "bnn_families"
-# out-of-distribution data that have a say in the choice
+# out-of-distribution data that are used for the choice
 SURROGATES = ("gaussian_noise", "uniform_noise", "inverted_mnist", "sklearn_digits")

@@ -1,7 +1,7 @@
-"""Measure one family, for one seed: on the test set, and on the validation data by which families are chosen.
+"""Measure one family, for one seed, on the test set and on the validation data by which the family is chosen.
 
 Writes studies/bnn_families/runs/<run>/predictions/<seed>/<split>/<data set>.safetensors and, computed from them
-alone but for the number of parameters, studies/bnn_families/metrics/<run>/<seed>.json.
+and the number of parameters, studies/bnn_families/metrics/<run>/<seed>.json.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from studies.bnn_families import STUDY, SURROGATES
 
 
 def main() -> None:
-    """Predict, measure."""
+    """Predict and compute the metrics."""
     parser = argparse.ArgumentParser(prog="python -m studies.bnn_families.measure", description=__doc__)
     parser.add_argument("--run", required=True, help="one of `runs` in study.yaml")
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")

@@ -1,4 +1,4 @@
-"""Draw the figures of the study, from its tables and predictions alone.
+"""Draw the figures of the study from its tables and predictions alone.
 
 Writes studies/bnn_families/plots/: families.png, signal_to_noise.png, pruning.png and pruning.csv.
 """
@@ -25,7 +25,7 @@ SHOWN = {
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all figures."""
     argparse.ArgumentParser(prog="python -m studies.bnn_families.plot", description=__doc__).parse_args()
     study = ROOT / "studies" / STUDY
     folder, predictions = study / "plots", study / "runs/mean_field/predictions/weights"
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def families(path: Path, table: dict) -> None:
-    """Each figure of each family, with its 95% interval over seeds; the chosen family stands out."""
+    """Each metric of each family, with its 95% interval over seeds; the chosen family is highlighted."""
     names = list(table["families"])[::-1]
     with figure(path, columns=len(SHOWN), size=(2.9, 3.4), sharey=True) as axes:
         for axis, (key, text) in zip(axes, SHOWN.items(), strict=True):
@@ -54,13 +54,13 @@ def families(path: Path, table: dict) -> None:
 
 
 def label(family: str) -> str:
-    """What a family is called."""
+    """The label of a family."""
     text = family.replace("_", " ")
     return re.sub(r"\b(map|mc|laplace)\b", lambda word: {"laplace": "Laplace"}.get(word[0], word[0].upper()), text)
 
 
 def signal_to_noise(path: Path, ratios: dict[str, np.ndarray]) -> None:
-    """Histograms of |loc| / sd, one for each layer's weights; where it is below 1, the weight may be zero."""
+    """Histograms of |loc| / sd for the weights of each layer; weights with a ratio below 1 may be zero."""
     sites = [site for site in ratios if site.endswith("weight")]
     layers = {site: ratios[site] for site in sorted(sites, key=lambda site: int(site.split(".")[-2]))}
     bins = np.linspace(-3, 3, 61)
@@ -72,12 +72,12 @@ def signal_to_noise(path: Path, ratios: dict[str, np.ndarray]) -> None:
 
 
 def pruning(folder: Path, along: dict) -> None:
-    """Error against the share of weights that were left out, those of least signal-to-noise first."""
+    """Error against the share of pruned weights, lowest signal-to-noise ratio first."""
     rows = pd.DataFrame({"share": [float(share) for share in along]} | _columns(along))
     artifacts.write_csv(folder / "pruning.csv", rows)
     with figure(folder / "pruning.png") as axis:
         axis.plot(100 * rows["share"], rows["error_percent"], "o-", color=BLUE)
-        axis.set(title="Leaving weights out", xlabel="weights left out (%)", ylabel="error on held-out digits (%)")
+        axis.set(title="Pruning", xlabel="weights pruned (%)", ylabel="error on held-out digits (%)")
         axis.set(yscale="log")
 
 

@@ -1,7 +1,7 @@
-"""Make a posterior from one that was trained already: a member of an ensemble, or a Laplace approximation.
+"""Derive a posterior from one that was already trained: a member of an ensemble, or a Laplace approximation.
 
-Writes studies/bnn_families/runs/<run>/posteriors/bnn/<seed>/weights.safetensors, and to .runs/ the seconds that it
-would have taken alone, where the training it comes from is on record.
+Writes studies/bnn_families/runs/<run>/posteriors/bnn/<seed>/weights.safetensors. If there is a record of the
+original training run, also writes to .runs/ the seconds that training this posterior alone would have taken.
 """
 
 import argparse
@@ -16,7 +16,7 @@ SOURCE = ENSEMBLES | {"laplace": "map"}
 
 
 def main() -> None:
-    """Take the network, or the ensemble's first; finish it; save it."""
+    """Load the network, or the first of the ensemble, complete its posterior, and save it."""
     parser = argparse.ArgumentParser(prog="python -m studies.bnn_families.share", description=__doc__)
     parser.add_argument("--run", choices=SOURCE, required=True)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")
@@ -40,7 +40,7 @@ def main() -> None:
     costs = runtime.Costs(device)
     os.chdir(folders[1])
     problem = inference.problem(settings, args.seed, device)
-    problem.guide.load_state_dict(guide.state_dict(), strict=False)  # a Laplace guide has a covariance more
+    problem.guide.load_state_dict(guide.state_dict(), strict=False)  # a Laplace guide also has a covariance
     problem.finish()
     posterior.save(target / "weights.safetensors", problem.model, problem.guide)
     if training := runtime.recorded(source):

@@ -1,12 +1,12 @@
-"""Choose a family by validation data, and write the tables.
+"""Choose a family on validation data, and write the tables.
 
-Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the same of
-validation data}, and the same for networks that learned Fashion-MNIST and were shown digits:
-metrics/bnn_reverse.json.
+Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the same on
+validation data}. Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with
+digits as out-of-distribution data.
 
-The family with the best sum of two ranks is chosen: that of its negative log likelihood on validation digits, and
-that of its AUROC (entropy) on average over surrogates for Fashion-MNIST. The likelihood decides between equals.
-The test set and Fashion-MNIST have no say.
+Each family is ranked by its negative log likelihood on validation digits and by its mean AUROC (entropy) over
+surrogates for Fashion-MNIST. The family with the lowest sum of ranks is chosen; the likelihood breaks ties. The
+test set and Fashion-MNIST are not used.
 """
 
 import argparse
@@ -25,7 +25,7 @@ Summary = dict[str, dict]
 
 
 def main() -> None:
-    """Read the metrics of all families and seeds, write the summary."""
+    """Read the metrics of all families and seeds, and write the summary."""
     argparse.ArgumentParser(prog="python -m studies.bnn_families.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
@@ -36,19 +36,19 @@ def main() -> None:
 
 
 def table(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, dict[str, Summary]]:
-    """Summaries of the families, and of what they are on validation data."""
+    """Summaries of the families on test data and on validation data."""
     families = {run.removeprefix("reverse_"): summary(folder / run, seeds) for run in runs}
     validation = {name: metrics.pop("validation") for name, metrics in families.items()}
     return {"families": families, "validation": validation}
 
 
 def summary(folder: Path, seeds: list[int]) -> Summary:
-    """Mean over seeds, their number, and the half width of the 95% interval of the mean, of each metric."""
+    """For each metric: its mean over seeds, the number of seeds, and the half width of the mean's 95% interval."""
     return over_seeds([artifacts.read_json(folder / f"{seed}.json") for seed in seeds])
 
 
 def chosen(validation: dict[str, Summary]) -> str:
-    """The name of the family that wins on validation data, of which `validation` has the figures."""
+    """The name of the family that is best on validation data, given its metrics in `validation`."""
     names = list(validation)
     nll = np.array([validation[name]["nll"]["mean"] for name in names])
     auroc = [np.mean([validation[name][of]["mean"] for of in SURROGATES]) for name in names]

@@ -1,8 +1,8 @@
-"""Look at what the mean-field posterior knows of each weight, and prune the network by it, for one seed.
+"""Compute the signal-to-noise ratio of each weight in the mean-field posterior, and prune by it, for one seed.
 
 Writes studies/bnn_families/runs/mean_field/predictions/weights/: signal_to_noise.safetensors, the ratios of each
-layer's weights; pruned.safetensors, what networks with a share of all weights left out predict of held-out digits;
-and, computed from that alone, studies/bnn_families/pruning.json.
+layer's weights; pruned.safetensors, the predictions of networks with a share of all weights pruned on held-out
+digits; and, computed from that alone, studies/bnn_families/pruning.json.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from studies import run
 from studies.bnn_families import STUDY
 
 RUN = "mean_field"
-SHARES = (0.0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)  # of all weights and biases
+SHARES = (0.0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)  # of all weights and biases that are pruned
 
 
 def main() -> None:
-    """Rank, prune, predict, measure."""
+    """Compute the ratios, prune, predict and compute the metrics."""
     parser = argparse.ArgumentParser(prog="python -m studies.bnn_families.weights", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")
     args = parser.parse_args()

@@ -1,1 +1,1 @@
-"""How much a metric changes from one training to the next: five seeds of every model."""
+"""The variation of metrics between training runs: five seeds of every model."""

@@ -1,7 +1,7 @@
-"""Summarize every metric over the seeds: its mean, and how far trainings differ.
+"""Summarize every metric over the seeds: its mean and its spread.
 
-Writes metrics/seeds.json: {model: {key: {mean, n, ci95_seeds}}}, for the models whose runs of all seeds are there;
-tolerances of `make verify` come from it. A model's runs are made by `make study STUDY=seeds`.
+Writes metrics/seeds.json: {model: {key: {mean, n, ci95_seeds}}}, for models that have been run with all seeds.
+`make verify` takes its tolerances from it. `make study STUDY=seeds` makes the runs.
 """
 
 import argparse
@@ -17,14 +17,14 @@ STUDY = ROOT / "studies/seeds"
 
 
 def main() -> None:
-    """Read the metrics of all seeds, write the summary."""
+    """Read the metrics of all seeds, and write the summary."""
     argparse.ArgumentParser(prog="python -m studies.seeds.summarize", description=__doc__).parse_args()
     seeds = yaml.safe_load((STUDY / "study.yaml").read_text())["seeds"]
     artifacts.write_json(ROOT / "metrics/seeds.json", summary(STUDY / "runs/five/metrics", seeds))
 
 
 def summary(folder: Path, seeds: list[int]) -> dict[str, Metrics]:
-    """Of each kind of metrics in a folder, if it has all of these seeds."""
+    """The summary of each kind of metrics in a folder that has all of these seeds."""
     kinds = sorted({str(path.parent.relative_to(folder)) for path in folder.rglob("*.json")})
     files = {
         kind: [folder / kind / f"{seed}.json" for seed in seeds]

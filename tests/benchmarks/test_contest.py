@@ -1,4 +1,4 @@
-"""A race is only run between contestants that compute the same thing."""
+"""Contestants are only timed if they compute the same thing."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ def test_equal_losses_agree():
 
 @pytest.mark.parametrize("wrong", [1.51, math.nan, math.inf])
 def test_another_loss_is_named(wrong):
-    """Without noise nothing excuses a difference."""
+    """Without noise, no difference is allowed."""
     rivals = [contestant("ours", [1.5]), contestant("theirs", [wrong])]
     with pytest.raises(Failure, match=r"row: theirs has loss .*, ours has 1.5"):
         agree(rivals, draws=10, what="row")
@@ -59,7 +59,7 @@ def test_times_are_milliseconds_per_step():
 
 
 def test_ratio_is_the_median_over_rounds_of_the_same_round():
-    """A round in which the whole machine was slow counts no more than another."""
+    """A round in which the whole machine was slow counts no more than any other."""
     times = {"a": Times([2.0, 20.0, 6.0]), "b": Times([1.0, 10.0, 2.0])}
     assert ratio(times, "a", "b") == 2.0
     assert ratio(times, "b", "a") == 0.5

@@ -1,4 +1,4 @@
-"""What is raced is what it is called: contestants without another library compute the same loss as ours."""
+"""Contestants that use no other library compute the same loss as ours."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def noise():
 
 
 def start(row, training, **options):
-    """Contestants that need nothing but this project's packages; what is compiled is left out, it takes long."""
+    """Contestants that need nothing but this project's packages; without the compiled ones, which take long."""
     images = tiny.images(row.BATCH)
     grey = (images.pixels / 255, images.labels)
     batches = [grey if row is bnn else (images.pixels > 127).float()]
@@ -39,7 +39,7 @@ def test_all_compute_the_same_loss(training, row, options):
 
 
 def test_every_contestant_takes_steps_and_learns(training):
-    """The same loss at the start is not enough: each must move, and to the same place."""
+    """The same initial loss is not enough: each must change, and in the same way."""
     contestants = start(vae, training.model_copy(update={"learning_rate": torch_contestants.RATE}))
     before = agree(contestants, draws=10, what="before")
     for contestant in contestants:

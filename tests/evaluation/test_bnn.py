@@ -1,4 +1,4 @@
-"""Which data set a network knows, and which it does not."""
+"""Which data sets are in-distribution and out-of-distribution."""
 
 from stages.evaluation import bnn, vae
 from tests import tiny

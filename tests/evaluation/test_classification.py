@@ -1,4 +1,4 @@
-"""Metrics of classifiers against loops, permutations and fractions; what they must not depend on."""
+"""Metrics of classifiers against loops, permutations and fractions, and their invariances."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ def classifier(cases, classes=10, seed=0):
 
 
 def two_classes(confidence, correct):
-    """A classifier that always says 0, with these confidences (above one half), and is right or not."""
+    """A classifier that always predicts 0, with these confidences (above one half), and is correct or not."""
     return np.stack([confidence, 1 - confidence], axis=1), np.where(correct, 0, 1)
 
 
@@ -37,7 +37,7 @@ def test_three_cases_by_hand():
     assert found["nll"] == pytest.approx((math.log(2) + math.log(4) + 0) / 3)
     assert found["brier"] == pytest.approx((6 / 16 + 14 / 16 + 0) / 3)
     assert found["ece"] == pytest.approx((2 * abs(0.5 - 0.5) + abs(1 - 1)) / 3, abs=FLOAT32)
-    assert found["adaptive_ece"] == pytest.approx((0.5 + 0.5 + 0) / 3)  # a bin for each case
+    assert found["adaptive_ece"] == pytest.approx((0.5 + 0.5 + 0) / 3)  # one bin per case
     assert found["predictive_entropy"] == pytest.approx(2 * (0.5 * math.log(2) + 0.5 * math.log(4)) / 3)
 
 
@@ -86,7 +86,7 @@ def test_ece_by_loop():
 
 @pytest.mark.parametrize("sure", [1.0, 1 - 1e-9])
 def test_ece_puts_certainty_into_the_last_of_its_15_bins(sure):
-    """0.97 and 1 share a bin: three of four are right there, at a mean confidence of 0.985."""
+    """0.97 and 1 share a bin: three of four are correct there, at a mean confidence of 0.985."""
     probabilities, labels = two_classes(np.array([sure, sure, 0.97, 0.97]), np.array([True, False, True, True]))
     assert classification.metrics(probabilities, labels)["ece"] == pytest.approx(0.985 - 0.75, abs=FLOAT32)
 
@@ -105,7 +105,7 @@ def test_ece_of_a_calibrated_classifier_is_sampling_error(seed):
 
 @pytest.mark.parametrize("metric", ["ece", "adaptive_ece"])
 def test_calibration_error_is_the_gap_of_a_classifier_that_is_equally_sure_of_all(metric):
-    probabilities, labels = two_classes(np.full(150, 0.9), np.arange(150) % 5 < 3)  # 90% sure, 60% right
+    probabilities, labels = two_classes(np.full(150, 0.9), np.arange(150) % 5 < 3)  # 90% confidence, 60% correct
     assert classification.metrics(probabilities, labels)[metric] == pytest.approx(0.3, abs=FLOAT32)
 
 
@@ -164,7 +164,7 @@ def test_aurc_lies_between_no_error_and_all_errors(answers):
 
 @given(answers, st.sampled_from([0.05, 0.15, 0.35, 0.55]))
 def test_coverage_at_risk_by_fractions(answers, risk):
-    """Cases of equal confidence are one group; each of its cases is wrong with the group's share of errors."""
+    """Cases of equal confidence are one group; each of its cases counts with the error rate of the group."""
     levels = sorted({level for level, _ in answers}, reverse=True)
     expected, errors, answered = 0, Fraction(0), 0
     for level in levels:

@@ -37,7 +37,7 @@ def test_t_interval_covers_the_true_mean_in_95_of_100_cases():
 
 
 def test_mean_number_and_interval_of_every_metric():
-    """The sd of two is their difference over sqrt(2)."""
+    """The sd of two values is their difference over sqrt(2)."""
     first, second = {"a": 1.0, "b": {"c": 3.0}}, {"a": 2.0, "b": {"c": -1.0}}
     quantile = math.tan(0.475 * math.pi)
     assert intervals.over_seeds([first, second]) == {

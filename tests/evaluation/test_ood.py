@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from stages.evaluation import ood
 
-ensembles = arrays(  # weights of (networks, cases, classes), to be normalised
+ensembles = arrays(  # weights (networks, cases, classes), to be normalised
     np.float64, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5), elements=st.floats(1e-6, 1.0)
 )
 scores = st.lists(st.integers(-5, 5), min_size=1, max_size=30).map(lambda values: np.array(values, dtype=float))
@@ -61,7 +61,7 @@ def test_max_probability_score_rises_as_the_maximum_falls():
 
 @given(arrays(np.float32, (20, 10), elements=st.floats(-30, 30, width=32)))
 def test_one_network_has_no_epistemic_uncertainty_whatever_rounding_says(logits):
-    """A point estimate separates by mutual information as a coin does."""
+    """The mutual information of a point estimate separates no better than chance."""
     log_p = torch.tensor(logits).log_softmax(-1)
     cases = {"probabilities": log_p.exp().numpy(), "expected_entropy": -(log_p.exp() * log_p).sum(-1).numpy()}
     found = ood.classifier_scores(cases)["mutual_information"]
@@ -87,7 +87,7 @@ def auroc_by_pairs(in_distribution, out_of_distribution):
 
 
 def fpr95_by_thresholds(in_distribution, out_of_distribution):
-    """The least share of negative cases flagged by any threshold that flags 95% of the positive ones."""
+    """The smallest share of negative cases flagged by any threshold that flags 95% of the positive ones."""
     thresholds = np.concatenate([in_distribution, out_of_distribution])
     return min(
         np.mean(in_distribution >= t)
@@ -115,7 +115,7 @@ def test_separation_by_brute_force(in_distribution, out_of_distribution):
 
 
 def test_separation_by_hand():
-    """Ranked from above, in turns: the highest is out-of-distribution."""
+    """The ranks alternate, and the highest is out-of-distribution."""
     found = ood.separation(in_distribution=np.array([0.3, 0.1]), out_of_distribution=np.array([0.4, 0.2]))
     assert found == pytest.approx({"auroc": 3 / 4, "aupr": (1 + 2 / 3) / 2, "fpr95": 1 / 2})
 
@@ -149,7 +149,7 @@ def test_separation_sees_only_the_order_of_scores(transform, in_distribution, ou
 
 @pytest.mark.parametrize(("flagged", "fpr95"), [(19, 0.0), (18, 1.0)])
 def test_fpr95_asks_for_95_of_100_and_not_for_more(flagged, fpr95):
-    """Of 20 out-of-distribution cases, 19 are 95%; the others lie below all in-distribution ones."""
+    """Of 20 out-of-distribution cases, 19 are 95%; the remaining one is below all in-distribution ones."""
     out_of_distribution = np.where(np.arange(20) < flagged, 2.0, 0.0)
     assert ood.separation(np.ones(10), out_of_distribution)["fpr95"] == fpr95
 

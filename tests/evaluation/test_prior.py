@@ -1,4 +1,4 @@
-"""The prior predictive check on predictions whose figures are known."""
+"""The prior predictive check on predictions with known metrics."""
 
 import math
 
@@ -9,7 +9,7 @@ from stages.evaluation import prior
 
 
 def test_networks_that_are_sure_of_different_classes():
-    """Two networks, three images: the first says 0 always, the second 1, 1, 2."""
+    """Two networks, three images: the first always predicts 0, the second 1, 1, 2."""
     p = np.zeros((2, 3, 4))
     p[0, :, 0] = 1.0
     p[1, [0, 1, 2], [1, 1, 2]] = 1.0

@@ -1,4 +1,4 @@
-"""Thresholds against a search over all of them."""
+"""Thresholds against an exhaustive search."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What is measured by each number of samples is what the metrics say of its predictions alone."""
+"""The metrics for each number of samples equal those of its predictions alone."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Ranks: by hand, uniform for an exact posterior, and telling for one that is too narrow, too wide or shifted."""
+"""Ranks: by hand, uniform for an exact posterior, not uniform if it is too narrow, too wide or shifted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is measured along a shift is what classification measures at each level."""
+"""The metrics along a shift equal the classification metrics at each level."""
 
 import numpy as np
 

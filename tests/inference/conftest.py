@@ -1,4 +1,4 @@
-"""The real problem of each model (stages/inference/<model>.py), on data made up here."""
+"""The real problem of each model (stages/inference/<model>.py), on synthetic data."""
 
 from importlib import import_module
 
@@ -8,7 +8,7 @@ import torch
 from stages import datasets
 from tests import tiny
 
-torch.set_num_threads(1)  # tensors this small: a second thread only waits
+torch.set_num_threads(1)  # with tensors this small, a second thread only waits
 
 IMAGES, LABELLED, POINTS = 60, 20, 30
 

@@ -1,7 +1,7 @@
-"""CUDA graphs acted out on a CPU, as strict as the real ones: what is recorded may read no number.
+"""CUDA graphs simulated on a CPU, as strict as the real ones: recorded code must not read values from the device.
 
-A recorded operation is called again on the very tensors of the recording, and its results are written over the
-recorded results: a step that keeps anything elsewhere than in tensors changed in place goes wrong in a replay.
+A recorded operation is called again on the same tensors, and its results overwrite the recorded results. A step
+that keeps state anywhere but in tensors changed in place gives wrong results in a replay.
 """
 
 from contextlib import contextmanager, nullcontext
@@ -15,7 +15,7 @@ READS = (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
 
 
 class Recorder(TorchDispatchMode):
-    """Notes each operation, and what the tensors that it changed had held before."""
+    """Records each operation, and the previous values of the tensors that it changes."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ class Recorder(TorchDispatchMode):
 
 
 class Graph:
-    """As torch.cuda.CUDAGraph."""
+    """Like torch.cuda.CUDAGraph."""
 
     recorder = None
 
@@ -59,7 +59,7 @@ class Graph:
 
 @contextmanager
 def capture(graph, stream):
-    """As torch.cuda.graph; what it computes is undone, for a real capture computes nothing."""
+    """Like torch.cuda.graph; its computations are undone, since a real capture computes nothing."""
     noise = torch.get_rng_state()
     graph.recorder = Recorder()
     with graph.recorder:
@@ -71,7 +71,7 @@ def capture(graph, stream):
 
 
 def act(monkeypatch):
-    """Put these in the place of CUDA's for a test."""
+    """Replace CUDA's classes by these for a test."""
     stream = SimpleNamespace(wait_stream=lambda other: None)
     for name, instead in {
         "Stream": lambda: stream,

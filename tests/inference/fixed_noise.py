@@ -1,4 +1,4 @@
-"""Noise that belongs to an image: to compare two ways of computing a bound, draw by draw."""
+"""Fixed noise for each image, to compare two ways of computing a bound, draw by draw."""
 
 from pyro.poutine.messenger import Messenger
 

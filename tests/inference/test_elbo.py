@@ -42,7 +42,7 @@ def test_blr(problem, guide, sizes):
 @pytest.mark.parametrize("sizes", SPLITS.values(), ids=SPLITS)
 @pytest.mark.parametrize("inference", ["mean_field", "map"])
 def test_bnn(problem, monkeypatch, inference, sizes):
-    """With few weights: the KL of many would hide a wrong scale of the likelihood."""
+    """With few weights, since the KL term of many would hide a wrong scale of the likelihood."""
     small = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), nn.AvgPool2d(14), nn.Flatten(), nn.Linear(4, 10))
     monkeypatch.setitem(bnn.NETWORKS, "mlp", lambda width, dropout, classes: small)
     objective = problem("bnn", network="mlp", inference=inference, initial_sd=0.5).objective.members[0]
@@ -72,7 +72,7 @@ def test_labels_only(problem, sizes):
 
 @pytest.mark.parametrize("kl_weight", [1.0, 2.5])
 def test_ssvae_objective_is_the_sum_of_its_three_terms(problem, kl_weight):
-    """Both batches stand for the whole of their kind, whatever their sizes: 4 of 24 images, 2 of 6 labels."""
+    """Each batch represents all images of its kind, whatever the batch sizes: 4 of 24 images, 2 of 6 labels."""
     made = problem("ssvae", classifier_weight=7.0)
     objective = made.objective.eval()
     unlabelled, labelled = (BINARY[:4], None, N), (BINARY[4:6], IMAGES.labels[4:6], 6)

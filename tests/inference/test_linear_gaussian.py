@@ -1,7 +1,7 @@
-"""Layers, handler and loop against a posterior in closed form: a linear layer, normal prior and likelihood.
+"""Layers, handler and loop against a closed-form posterior: a linear layer, normal prior and likelihood.
 
 posterior precision = I / prior_sd^2 + X^T X / noise^2, with a column of ones in X for the bias. The outputs lie
-on the plane itself: the covariance does not depend on them, and residuals would add noise to the gradient.
+exactly on the plane: the covariance does not depend on them, and residuals would add noise to the gradient.
 """
 
 import pyro
@@ -32,7 +32,7 @@ class Regression(bnn.Model):
 
 
 class StickingTheLanding(AutoMultivariateNormal):
-    """Without the score term in the gradient, whose variance is zero at the optimum (Roeder et al. 2017)."""
+    """An ELBO gradient without the score term, so its variance is zero at the optimum (Roeder et al. 2017)."""
 
     def get_posterior(self, *args, **kwargs):
         return _DetachedDensity(self.loc, scale_tril=super().get_posterior().scale_tril)
@@ -89,13 +89,13 @@ def test_mean_field_finds_the_mean_and_the_diagonal_of_the_precision(data, exact
     torch.testing.assert_close(loc, mean, rtol=0, atol=1e-2)
     torch.testing.assert_close(sd, precision.diag().rsqrt(), rtol=0.03, atol=0)
     marginal_sd = torch.linalg.inv(precision).diag().sqrt()
-    assert (sd < 0.95 * marginal_sd).any()  # this toy can tell the two apart
+    assert (sd < 0.95 * marginal_sd).any()  # this example distinguishes the two
 
 
 def test_full_covariance_finds_the_posterior(data, exact):
     model = Regression(nn.Linear(2, 1), weight_priors.isotropic(PRIOR_SD))
     guide = StickingTheLanding(model, init_scale=0.02)
-    guide(*data)  # makes its parameters
+    guide(*data)  # creates its parameters
     fit(model, guide, Trace_ELBO(), data, steps=1000)
 
     mean, precision = exact

@@ -1,4 +1,4 @@
-"""Local reparameterisation and Flipout: the expectations of weight sampling, less noise, nothing else touched."""
+"""Local reparameterisation and Flipout: same expectations as weight sampling, less noise, no side effects."""
 
 import math
 from contextlib import nullcontext
@@ -19,8 +19,8 @@ from stages.models import bnn, weight_priors
 from stages.models.weight_guides import MeanFieldGuide, PointGuide
 
 DRAWS = 40_000
-CONVOLUTIONS = 5_000  # draws of a convolution, one by one
-STANDARD_ERRORS = 5  # by which a Monte Carlo estimate may be off: one in two million
+CONVOLUTIONS = 5_000  # draws of a convolution, computed one at a time
+STANDARD_ERRORS = 5  # tolerance of a Monte Carlo estimate: exceeded once in two million
 
 # layer, its options, and the shapes of inputs and weight
 LAYERS = {
@@ -62,7 +62,7 @@ def bias(request):
 
 
 def drawn_layer(layer, options, inputs, mean, sd, bias, bias_mean, bias_sd):
-    """The outputs of a layer whose weight, and bias perhaps, are drawn from normals."""
+    """The outputs of a layer whose weight, and possibly bias, are drawn from normals."""
     with LocalReparameterization():
         weight = pyro.sample("weight", dist.Normal(mean, sd).to_event())
         drawn = pyro.sample("bias", dist.Normal(bias_mean, bias_sd).to_event())
@@ -98,9 +98,9 @@ def test_pre_activations_of_a_dense_layer_have_the_closed_form_moments(bias):
     ("options", "size"), [({}, 4), ({"stride": 2, "padding": 1}, 5)], ids=["plain", "strided and padded"]
 )
 def test_outputs_of_a_convolution_have_the_closed_form_moments(options, size, bias):
-    """All of an image's outputs together: those of one filter at two places are correlated, it is one filter."""
+    """The joint distribution of an image's outputs: those of one filter at two places are correlated."""
     x, mean, sd, bias_mean, bias_sd = parts = normals((2, size, size), (3, 2, 3, 3))
-    images = torch.stack([x, -2 * x])  # the second one must not matter to the first
+    images = torch.stack([x, -2 * x])  # the second must not affect the first
     outputs = torch.stack(
         [
             drawn_layer(F.conv2d, options, images, *parts[1:3], bias, *parts[3:])[0].flatten()
@@ -125,7 +125,7 @@ def test_every_datum_has_draws_of_its_own():
 
 
 def test_images_of_a_batch_are_uncorrelated_in_a_convolution():
-    """Equal images: one filter would give them equal outputs; signs of their own make the products cancel."""
+    """Equal images: one filter would give them equal outputs; independent signs make the products cancel."""
     outputs = torch.empty(CONVOLUTIONS, 2)
     torch.manual_seed(0)
     for draw in range(CONVOLUTIONS):
@@ -163,7 +163,7 @@ def test_expected_log_likelihood_is_that_of_weight_sampling(network):
 
 @pytest.mark.parametrize("network", [dense, convolutional])
 def test_kl_is_exactly_that_of_weight_sampling(network):
-    """With all logits set to zero, the objective is the KL and a constant."""
+    """With all logits set to zero, the objective is the KL term plus a constant."""
     torch.manual_seed(0)
     guide, objective = build(nn.Sequential(*network(), nn.Threshold(math.inf, 0.0)), sd=0.3)
     images, labels = digits(5)
@@ -216,7 +216,7 @@ def test_a_point_guide_is_left_alone():
 
 
 def test_a_guide_with_correlated_weights_is_left_alone():
-    """Its weights are no independent normals: what was drawn is what the layers use."""
+    """Its weights are not independent normals, so the layers use the weights that were drawn."""
     torch.manual_seed(0)
     images, labels = torch.rand(8, 64), torch.arange(8)
     model = bnn.Model(nn.Linear(64, 10), weight_priors.isotropic(1.0))
@@ -236,7 +236,7 @@ def test_layers_are_ordinary_outside_the_context_and_without_drawn_weights(layer
         drawn = pyro.sample("weight", dist.Normal(plain, 1.0).to_event())
         local = layer(inputs, drawn, **options)
         assert torch.equal(layer(inputs, plain, **options), expected)
-        assert not torch.equal(local, layer(inputs, drawn, **options))  # drawn anew
+        assert not torch.equal(local, layer(inputs, drawn, **options))  # drawn again
     assert torch.equal(layer(inputs, drawn, **options), layer(inputs, drawn.clone(), **options))
 
 
@@ -274,4 +274,4 @@ def test_a_weight_may_be_passed_by_name(layer):
     with LocalReparameterization():
         weight = pyro.sample("weight", dist.Normal(torch.zeros(shape), 1.0).to_event())
         outputs = layer(inputs, weight=weight, bias=torch.zeros(2))
-    assert not torch.equal(outputs[0], outputs[1])  # local draws: of equal inputs too
+    assert not torch.equal(outputs[0], outputs[1])  # local draws differ even for equal inputs

@@ -1,4 +1,4 @@
-"""What the semi-supervised model sees of MNIST, and how its images are moved."""
+"""The data of the semi-supervised model, and the random shifts of its images."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def offset_of(moved, image, most):
 
 def test_images_move_by_at_most_the_pixels_asked_for_with_empty_ones_coming_in():
     torch.manual_seed(0)
-    pixels = torch.randint(1, 256, (300, 784), dtype=torch.uint8)  # no empty pixel of their own
+    pixels = torch.randint(1, 256, (300, 784), dtype=torch.uint8)  # without zero pixels
     moved = shifted(pixels, MOST)
     assert moved.shape == pixels.shape
     assert moved.dtype == pixels.dtype
@@ -42,7 +42,7 @@ def test_what_is_inside_the_margin_stays_in_the_image():
     pixels[:, MOST:-MOST, MOST:-MOST] = torch.randint(256, (50, 28 - 2 * MOST, 28 - 2 * MOST))
     moved = shifted(pixels.view(50, 784), MOST)
     before, after = pixels.view(50, -1).sort().values, moved.sort().values
-    assert torch.equal(after, before)  # the same grey levels, elsewhere
+    assert torch.equal(after, before)  # the same grey levels, in other places
 
 
 def test_no_shift_changes_nothing():
@@ -52,7 +52,7 @@ def test_no_shift_changes_nothing():
 
 @pytest.fixture
 def data(problem):
-    """`problem` puts the made-up images in place of MNIST."""
+    """`problem` replaces MNIST by synthetic images."""
     return PartlyLabelled(tiny.settings(), seed=0, device=torch.device("cpu"))
 
 

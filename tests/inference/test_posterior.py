@@ -1,4 +1,4 @@
-"""Posteriors on disk: the bytes that were saved come back, and nothing else is let in."""
+"""Posteriors on disk: loading restores what was saved, and rejects everything else."""
 
 import os
 from pathlib import Path
@@ -51,14 +51,14 @@ def test_other_parameters_give_other_bytes(tmp_path, name, section):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A file that fits, to be spoilt."""
+    """A valid file, to be damaged."""
     path = tmp_path / "weights.safetensors"
     posterior.save(path, *build(0, "vae"))
     return path
 
 
 def refused(path):
-    """Its one-line message; the model that was to be filled is as it was."""
+    """The one-line error message; the model must be unchanged."""
     parts = build(1, "vae")
     before = state(*parts)
     with pytest.raises(posterior.PosteriorError) as error:

@@ -1,4 +1,4 @@
-"""The bounds of the semi-supervised VAE against a sum over classes written out by hand."""
+"""The bounds of the semi-supervised VAE against an explicit sum over classes."""
 
 import math
 
@@ -21,7 +21,7 @@ BINARY, LABELS = (tiny.images(BATCH).pixels > 127).float(), tiny.images(BATCH).l
 
 @pytest.fixture
 def made(problem):
-    """The problem with a classifier that is sure of something, and without dropout."""
+    """The problem with a confident classifier and without dropout."""
     made = problem("ssvae")
     last_layer(made.guide.classifier).bias.data = torch.randn(CLASSES)
     made.objective.eval()
@@ -60,7 +60,7 @@ def sum_over_classes(model, guide, noise, kl_weight=1.0):
 
 @pytest.mark.parametrize("kl_weight", [1.0, 2.5])
 def test_enumerated_bound_is_the_sum_over_classes(made, kl_weight):
-    """Every class has noise of its own, as in training."""
+    """Every class has its own noise, as in training."""
     noise = torch.randn(CLASSES, BATCH, made.model.latents)
     with FixedNoise(noise):
         loss = made.objective.unlabelled(BINARY, None, BATCH, kl_weight)
@@ -70,7 +70,7 @@ def test_enumerated_bound_is_the_sum_over_classes(made, kl_weight):
 
 @pytest.mark.parametrize("kl_weight", [1.0, 2.5])
 def test_enumerated_bound_is_that_of_pyro(made, kl_weight):
-    """Value and gradients, against `TraceEnum_ELBO`, which knows models of any structure."""
+    """Value and gradients, against `TraceEnum_ELBO`, which handles models of any structure."""
     noise = torch.randn(CLASSES, BATCH, made.model.latents)
     pyros = svi.elbo(TraceEnum_ELBO(max_plate_nesting=1), made.model, made.guide)
     losses, gradients = [], []
@@ -104,7 +104,7 @@ def test_kl_weight_falls_in_a_straight_line_to_one_and_stays_there(problem):
 
 @pytest.mark.parametrize("label", [0, 7])
 def test_a_certain_classifier_makes_the_enumerated_bound_the_labelled_one(made, label):
-    """The entropy of q(y | x) is zero: what is left is the bound of the one class."""
+    """The entropy of q(y | x) is zero, so only the bound of the one class remains."""
     certain_of(label, made.guide.classifier)
     y = torch.full((BATCH,), label)
     with FixedNoise(torch.randn(BATCH, made.model.latents)):
@@ -131,6 +131,6 @@ def test_evaluated_bound_does_not_depend_on_the_batch_size(made):
 
 
 def test_no_estimate_of_the_evaluated_bound_uses_the_same_z_for_all_images(made):
-    """Two equal images: their bounds differ by the draws of z alone."""
+    """Two equal images: their bounds differ only by the draws of z."""
     bounds = unlabelled_elbo(made.model, made.guide, BINARY[:1].expand(2, -1))
     assert bounds[0] != bounds[1]

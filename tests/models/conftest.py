@@ -2,4 +2,4 @@
 
 import torch
 
-torch.set_num_threads(1)  # tensors this small: a second thread only waits
+torch.set_num_threads(1)  # with tensors this small, a second thread only waits

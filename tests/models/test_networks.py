@@ -25,7 +25,7 @@ def test_every_network_classifies_images(name, width, dropout):
 
 
 def test_numbers_of_parameters():
-    """By hand: filters and units times inputs, and biases."""
+    """By hand: filters and units times inputs, plus biases."""
     counts = {name: sum(p.numel() for p in make().parameters()) for name, make in NETWORKS.items()}
     lenet = 16 * 25 + 16 + 32 * 16 * 25 + 32 + 512 * 128 + 128 + 128 * 10 + 10
     assert counts == {"lenet": lenet, "mlp": 784 * 400 + 400 + 400 * 400 + 400 + 400 * 10 + 10}
@@ -61,4 +61,4 @@ def test_predictive_of_dropout_is_the_mean_over_all_subsets_of_units():
     found = class_probabilities(model, guide, pixels, samples)
     assert (found["probabilities"] - wanted).abs().max() < 5 * 0.5 / samples**0.5
     assert (found["expected_entropy"] - wanted_entropy).abs().max() < 5 * 1.2 / samples**0.5
-    assert (wanted - p).abs().max() > 0.1  # the whole network alone says something else
+    assert (wanted - p).abs().max() > 0.1  # the network without dropout predicts something else

@@ -1,4 +1,4 @@
-"""Every guide draws what its model leaves unobserved, and no parameter leaves its module."""
+"""Every guide draws the latent sites of its model, and all parameters belong to their modules."""
 
 import pyro
 import pytest
@@ -22,7 +22,7 @@ CASES.append(pytest.param("ssvae", {}, (BINARY,), id="ssvae without labels"))
 
 
 def traces(model, guide, data):
-    """Of the guide, and of the model that is given the guide's values."""
+    """The sites of the guide, and of the model that is given the guide's values."""
     with pyro.validation_enabled():
         guide_trace = poutine.trace(guide).get_trace(*data)
         return guide_trace, poutine.trace(poutine.replay(model, guide_trace)).get_trace(*data)

@@ -1,4 +1,4 @@
-"""What networks drawn from each guide predict, against exact answers."""
+"""Predictions of networks drawn from each guide, against exact results."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ X = (PIXELS / 255).double()
 
 
 def made(guide_class, network, *options):
-    """A model and a guide of two classes, all numbers of the guide random."""
+    """A model and a guide for two classes, with random parameters of the guide."""
     torch.manual_seed(0)
     weights = {f"network.{name}": value for name, value in network.named_parameters()}
     guide = guide_class(weights, *options)
@@ -36,7 +36,7 @@ def made(guide_class, network, *options):
                 value.mul_(3)
             elif "rho" in name:
                 value.add_(torch.rand_like(value))
-            else:  # a Cholesky factor, or what one is made of
+            else:  # a Cholesky factor, or its parameters
                 value.copy_((0.3 * torch.randn_like(value)).tril())
     return bnn.Model(network, PRIOR), guide
 
@@ -86,7 +86,7 @@ def test_last_layer(guide_class, options):
 
 @pytest.mark.parametrize("kl_weight", [1.0, 0.3])
 def test_elbo_of_a_full_covariance_has_the_kl_of_its_normal(kl_weight):
-    """Logits are made 0, so the negative ELBO is the KL term, the points' prior density, and a constant."""
+    """Logits are set to 0, so the negative ELBO is the KL term, the points' prior density, and a constant."""
     network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2), nn.Threshold(np.inf, 0.0))
     _, guide = made(FullCovarianceGuide, network, 0.5, kl_weight)
     objective = svi.elbo(TraceMeanField_ELBO(), bnn.Model(network, PRIOR, kl_weight).double(), guide.double())
@@ -105,7 +105,7 @@ def test_elbo_of_a_full_covariance_has_the_kl_of_its_normal(kl_weight):
 
 
 def test_ensemble_is_the_mean_over_its_members():
-    """However many rounds its members take."""
+    """For any number of rounds of its members."""
     networks = [nn.Sequential(nn.Linear(784, 4)) for _ in range(3)]
     guides = [made(PointGuide, network)[1] for network in networks]
     wanted, wanted_entropy = 0.0, 0.0

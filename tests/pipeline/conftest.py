@@ -1,4 +1,4 @@
-"""A clone of the pipeline with tiny params. Files are run in different processes: only one should use `clone`."""
+"""A clone of the pipeline with tiny params. Test files run in different processes; only one should use `clone`."""
 
 import os
 import shutil
@@ -25,18 +25,18 @@ class Clone:
     folder: Path
 
     def run(self, *command: str) -> str:
-        """Run a command in it; what it printed."""
+        """Run a command in it, and return what it printed."""
         result = self.attempt(*command)
         assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
     def attempt(self, *command: str, **environment: str) -> subprocess.CompletedProcess:
-        """Run a command in it, whatever comes of it."""
+        """Run a command in it, whether or not it succeeds."""
         env = quick.environment() | environment
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=500)
 
     def repro(self) -> set[str]:
-        """Reproduce it; the names of the stages that ran."""
+        """Reproduce it, and return the names of the stages that ran."""
         lines = self.run("dvc", "repro").splitlines()
         return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
 
@@ -54,7 +54,7 @@ class Clone:
 
 @pytest.fixture(scope="session", autouse=True)
 def data(tmp_path_factory) -> None:
-    """Both data sets, fetched once for all clones and workers where neither a mirror nor data/ has them."""
+    """Both data sets, fetched once for all clones and workers if neither a mirror nor data/ has them."""
     if "DATA_MIRROR" in os.environ or (ROOT / "data").is_dir():
         return
     shared = tmp_path_factory.getbasetemp()
@@ -74,10 +74,10 @@ def recipe(target: str) -> str:
 
 
 def tiny_clone(folder: Path, *, git: bool = False, **sections) -> Clone:
-    """The pipeline and the tools with tiny params, nothing run yet.
+    """The pipeline and the tools with tiny params, not run yet.
 
     Args:
-        folder: where to.
+        folder: the target.
         git: make it a Git repository, unlike the folder of `make quick`.
         sections: further changes of params.yaml.
     """

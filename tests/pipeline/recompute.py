@@ -1,4 +1,4 @@
-"""From predictions/ to every metric by plain NumPy: a second way that shares no code with stages/evaluation."""
+"""Compute every metric from predictions/ in plain NumPy, sharing no code with stages/evaluation."""
 
 import math
 from pathlib import Path
@@ -87,7 +87,7 @@ def _bnn(predictions: dict) -> dict[str, float]:
 
 
 def ece(cases: dict) -> float:
-    """Expected calibration error in 15 bins of equal width, a case at a time."""
+    """Expected calibration error in 15 bins of equal width, one case at a time."""
     p = cases["probabilities"].astype(float)
     p = p / p.sum(axis=1)[:, None]
     bins: dict[int, list[tuple[float, bool]]] = {}
@@ -191,7 +191,7 @@ def _average_precision(own: np.ndarray, others: np.ndarray) -> float:
 
 
 def _risks(confidence: np.ndarray, right: np.ndarray) -> list[float]:
-    """Expected error among the k surest cases, ties in random order."""
+    """Expected error among the k most confident cases, with ties in random order."""
     risks, errors, answered = [], 0.0, 0
     for value in sorted(set(confidence), reverse=True):
         group = right[confidence == value]

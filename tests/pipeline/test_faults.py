@@ -1,4 +1,4 @@
-"""Kill it anywhere: the next `dvc repro` goes on from the last checkpoint and ends in the same bytes."""
+"""Wherever a run is killed, the next `dvc repro` resumes from the last checkpoint and gives the same bytes."""
 
 import itertools
 import os
@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 LONGER = {"checkpoint_seconds": 0, "seeds": [0]} | {  # a checkpoint at every step
     name: {"steps": 400 if name == "blr" else 60} for name in TRAINED
 }  # more than half a second of each
-LONGER["ssvae"] |= {"execution": "compiled"}  # as it is shipped
+LONGER["ssvae"] |= {"execution": "compiled"}  # as in the committed params.yaml
 
-ANEW = ("dvc", "repro", "--single-item", "--force", "--no-run-cache")  # even if the same was run before
+ANEW = ("dvc", "repro", "--single-item", "--force", "--no-run-cache")  # even if the same stage was run before
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Clone:
-    """All models trained with `LONGER`, undisturbed; data, labels and weights to compare with."""
+    """All models trained with `LONGER` without interruption; data, labels and weights to compare with."""
     clone = tiny_clone(tmp_path_factory.mktemp("whole"), **LONGER)
     clone.run("dvc", "repro", *(f"train_{model}@0" for model in TRAINED))
     return clone
@@ -33,7 +33,7 @@ def whole(tmp_path_factory) -> Clone:
 
 @pytest.fixture(scope="module")
 def disturbed(whole, tmp_path_factory) -> Clone:
-    """The same, not trained yet: what comes before the trainings is there."""
+    """The same, not trained yet; the stages before training have been run."""
     clone = tiny_clone(tmp_path_factory.mktemp("disturbed"), **LONGER)
     clone.run("dvc", "repro", "simulate", "download", "drop_labels@0")
     return clone
@@ -60,7 +60,7 @@ def wait_for(condition, process, seconds=60.0, poll=0.005):
 
 
 def trainer(clone: Clone, model: str) -> int:
-    """Process id of the training that runs."""
+    """Process id of the running training stage."""
     return int((clone.folder / f".checkpoints/{model}/0.pid").read_text())
 
 
@@ -80,7 +80,7 @@ def checkpoints(clone: Clone, model: str) -> list[Path]:
 
 
 def disturb(clone: Clone, model: str, victim: str, number: int, delay: float | None) -> None:
-    """Start a training; send a signal to it or to DVC after its first checkpoint, some seconds or in a write."""
+    """Start training; signal it or DVC after its first checkpoint, after a delay or during a write."""
     started = time.time()
     process = start(clone, model, "train")
     wait_for(lambda: any(path.stat().st_mtime > started for path in checkpoints(clone, model)), process)
@@ -95,17 +95,17 @@ def disturb(clone: Clone, model: str, victim: str, number: int, delay: float | N
     deadline = time.monotonic() + 10
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not alive(pid), "an orphan trains on"
+    assert not alive(pid), "an orphaned process keeps training"
 
 
 WAYS = list(itertools.product(("trainer", "dvc"), (signal.SIGKILL, signal.SIGTERM)))
 
 
 def pytest_generate_tests(metafunc):
-    """As many kills as `--kills` says, over all models, in every way, at random moments."""
+    """As many kills as `--kills` says, over all models and all ways, at random times."""
     if "way" in metafunc.fixturenames:
         kills = range(metafunc.config.getoption("kills"))
-        delays = [None if i % 5 == 1 else random.Random(i).uniform(0, 0.3) for i in kills]  # None: in a write
+        delays = [None if i % 5 == 1 else random.Random(i).uniform(0, 0.3) for i in kills]  # None: during a write
         cases = [(TRAINED[i % 5], WAYS[i % 4], delay) for i, delay in enumerate(delays)]
         names = [f"{i}-{model}-{way[0]}-{way[1].name}" for i, (model, way, _) in enumerate(cases)]
         metafunc.parametrize(("model", "way", "delay"), cases, ids=names)
@@ -123,7 +123,7 @@ def test_killed_training_ends_in_the_same_bytes(whole, disturbed, model, way, de
 
 
 def test_checkpoint_of_other_params_is_not_resumed(disturbed):
-    """A changed learning rate starts anew; the value set back finds its own checkpoint again."""
+    """A changed learning rate starts from scratch; with the old value, the old checkpoint is used again."""
     disturbed.change(vae={"learning_rate": 0.004})
     disturb(disturbed, "vae", "trainer", signal.SIGKILL, delay=0)
     [before] = checkpoints(disturbed, "vae")

@@ -1,4 +1,4 @@
-"""A fresh clone that is reproduced: no committed byte changes, and its lock can be put back."""
+"""Reproducing a fresh clone changes no committed byte, and its lock can be restored."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def fresh(clone, tmp_path_factory) -> Clone:
-    """A Git clone of the reproduced pipeline, everything in it made anew."""
+    """A Git clone of the reproduced pipeline in which everything is run again."""
     folder = tmp_path_factory.mktemp("fresh")
     clone.run("git", "clone", "--quiet", str(clone.folder), str(folder / "clone"))
     made = Clone(folder / "clone")
@@ -18,7 +18,7 @@ def fresh(clone, tmp_path_factory) -> Clone:
 
 
 def test_no_committed_byte_changes(fresh):
-    """Lock, metrics and plots are a function of code, params and data: neither time nor place is in them."""
+    """Lock, metrics and plots depend only on code, params and data, not on the time or the folder."""
     assert fresh.run("git", "status", "--porcelain") == ""
 
 

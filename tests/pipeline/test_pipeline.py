@@ -1,4 +1,4 @@
-"""The real dvc.yaml from data to plots: what came out."""
+"""The outputs of the real dvc.yaml, from data to plots."""
 
 import json
 import math
@@ -53,7 +53,7 @@ def test_metrics_are_present_and_finite(clone, name):
 
 @pytest.mark.parametrize("name", recompute.KNOWN)
 def test_metrics_follow_from_the_predictions(clone, name):
-    """Another way from predictions/ to every metric, sharing no code with stages/evaluation."""
+    """Compute every metric from predictions/ without code from stages/evaluation."""
     committed = artifacts.read_json(clone.folder / f"metrics/{name}/0.json")
     again = recompute.metrics(name, clone.folder / "predictions")
     assert again == {

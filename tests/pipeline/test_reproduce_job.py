@@ -1,6 +1,6 @@
 """The steps of the workflow `Reproduce`, run as GitHub runs them: in a fresh clone, each by `bash -e`.
 
-The base that it is compared with has this repository's params and committed results, the clone has tiny params.
+The base for the comparison has this repository's params and committed results; the clone has tiny params.
 """
 
 import os
@@ -29,24 +29,24 @@ STARTED_BY_HAND = {"inputs": {"base": "main"}}
 
 
 def step_of(text: str) -> dict[str, Any]:
-    """The step in whose commands this text stands."""
+    """The step whose commands contain this text."""
     (step,) = (step for step in STEPS if text in step.get("run", ""))
     return step
 
 
 @dataclass
 class Job:
-    """A run of the job in a checkout; what GitHub's contexts hold grows with its steps."""
+    """A run of the job in a checkout; each step adds to GitHub's contexts."""
 
     folder: Path
     scratch: Path
     contexts: dict[str, Any]
-    printed: dict[str, str] = field(default_factory=dict)  # by name of the step
+    printed: dict[str, str] = field(default_factory=dict)  # output by name of the step
     succeeded: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
-        """The page of the run."""
+        """The summary page of the run."""
         return (self.scratch / "summary").read_text(encoding="utf-8")
 
     def run_all(self) -> None:
@@ -56,7 +56,7 @@ class Job:
                 break
 
     def run(self, step: dict[str, Any]) -> bool:
-        """Run a step as GitHub does where no shell is named; did it succeed?"""
+        """Run a step as GitHub does if no shell is named, and return whether it succeeded."""
         assert "if" not in step and "shell" not in step
         script, output = self.scratch / "step.sh", self.scratch / "output"
         script.write_text(step["run"], encoding="utf-8")
@@ -153,11 +153,11 @@ def rows(summary: str, section: str) -> Iterator[str]:
 
 
 def mentions(summary: str, section: str, name: str) -> bool:
-    """Does the section's table have this file?"""
+    """Whether the section's table has this file."""
     return any(name in row for row in rows(summary, section))
 
 
-# Where the runner should have a GPU
+# Runners that should have a GPU
 
 
 def test_the_job_stops_before_training_where_the_gpu_runner_has_no_gpu(check_out):
@@ -177,7 +177,7 @@ def test_without_a_gpu_runner_no_gpu_is_asked_for(check_out):
 
 
 def test_with_a_gpu_the_job_goes_on(check_out):
-    """A GPU is played by a `python` that is content with every program."""
+    """A GPU is simulated by a `python` that accepts every program."""
     job = check_out(vars={"GPU_RUNNER": "gpu"})
     (job.folder / ".venv/bin").unlink()
     (job.folder / ".venv/bin").mkdir()
@@ -185,7 +185,7 @@ def test_with_a_gpu_the_job_goes_on(check_out):
     assert job.run(step_of("cuda"))
 
 
-# What `Reproduce every stage` runs and takes away, in a pipeline of one stage
+# What `Reproduce every stage` runs and removes, in a pipeline of one stage
 
 ONE_STAGE = """
 stages:
@@ -199,7 +199,7 @@ stages:
 
 @pytest.fixture
 def one_stage(tmp_path) -> Job:
-    """Run once; then only the run-cache knows the stage. Metrics of a study lie beside its own."""
+    """Run once, so that only the run-cache knows the stage. Metrics of a study are next to its own."""
     made = Clone(tmp_path / "one_stage")
     (made.folder / "metrics").mkdir(parents=True)
     (made.folder / "dvc.yaml").write_text(ONE_STAGE)
@@ -213,7 +213,7 @@ def one_stage(tmp_path) -> Job:
 
 
 def runs_and_keeps(job: Job, old: str = "", new: str = "") -> tuple[bool, bool]:
-    """Does the step run the stage again, and leave the study's metrics alone? With `old` replaced by `new`."""
+    """Whether the step, with `old` replaced by `new`, reruns the stage and keeps the study's metrics."""
     step = step_of("dvc repro")
     assert old in step["run"]
     before = (job.folder / "log").read_text()
@@ -241,7 +241,7 @@ def test_a_step_that_skips_or_deletes_is_found(one_stage, old, new, found):
 
 @pytest.fixture(scope="module")
 def job(check_out) -> Job:
-    """The job, done."""
+    """The finished job."""
     made = check_out(**STARTED_BY_HAND)
     made.run_all()
     return made

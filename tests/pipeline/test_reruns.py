@@ -1,6 +1,6 @@
-"""What runs again after a change of the real dvc.yaml's params, and what DVC says of it.
+"""Which stages of the real dvc.yaml run again after a change of params, and what DVC reports.
 
-The tests change the shared clone in turn: their order matters.
+The tests change the shared clone one after the other, so their order matters.
 """
 
 import json
@@ -16,7 +16,7 @@ PLOTS = {f"plot_{model}" for model in MODELS}
 
 
 def test_a_changed_value_reruns_its_model_and_a_new_seed_its_own_stages(clone):
-    """In one run: of the first seed nothing but the changed model, of the second all that has a seed."""
+    """In one run: for the first seed only the changed model, for the second all stages that have a seed."""
     names = clone.run("dvc", "stage", "list", "--name-only").split()
     seeded = {name for name in names if name.endswith("@0")}
     clone.change(bnn={"steps": 10}, seeds=[0, 1])
@@ -25,7 +25,7 @@ def test_a_changed_value_reruns_its_model_and_a_new_seed_its_own_stages(clone):
     assert clone.repro() == changed | new | PLOTS | {
         "summarize",
         "headline",
-    }  # figures ask which seed is the first
+    }  # figures depend on which seed is the first
 
 
 def test_summary_has_mean_and_intervals_of_both_seeds(clone):

@@ -1,6 +1,6 @@
-"""The same bytes on other machines: fewer cores, another environment and, as far as it can be acted out, older.
+"""The same bytes with fewer cores, in another environment and, as far as it can be simulated, on older processors.
 
-Networks and batches are those of params.yaml, since only large sums are split among threads; steps are few.
+Networks and batches are those of params.yaml, since only large sums are split among threads; there are few steps.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ OTHER_THREADS = {"OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "1"}
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
-    """All models trained, two of them evaluated."""
+    """All models trained, and two of them evaluated."""
     made = tiny_clone(tmp_path_factory.mktemp("bytes"), **SECTIONS)
     made.run("dvc", "repro", *TARGETS)
     return made
@@ -40,7 +40,7 @@ def clone(tmp_path_factory) -> Clone:
 
 @pytest.fixture(scope="module")
 def hashes(clone) -> dict[str, str]:
-    """Of all that came out."""
+    """Of all outputs."""
     return of(clone)
 
 
@@ -84,7 +84,7 @@ def test_more_threads_than_cores_are_said(clone):
 
 
 def test_older_instructions_would_give_other_bytes(tmp_path):
-    """What the environment of the test above asks for does matter where nothing overrules it."""
+    """The environment of the test above does matter if nothing overrides it."""
     code = "import torch; x = torch.arange(90_000).view(300, 300).sin(); print(repr((x @ x).tanh().sum().item()))"
     clone = Clone(tmp_path)
     found = {clone.attempt("python", "-c", code, **variables).stdout for variables in ({}, OLDER)}

@@ -18,7 +18,7 @@ STUDY = "studies/seeds/dvc.yaml"
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
-    """Two seeds of the linear regression and of the baseline with labels of its own."""
+    """Two seeds of the linear regression, and of the baseline with its own labels."""
     made = tiny_clone(tmp_path_factory.mktemp("seeds"))
     ignored = shutil.ignore_patterns("runs", "__pycache__", "dvc.lock", "bnn_families")
     shutil.copytree(ROOT / "studies", made.folder / "studies", ignore=ignored)
@@ -62,7 +62,7 @@ def test_checkout_brings_back_what_was_run_and_leaves_the_rest(clone):
     weights = clone.folder / "studies/seeds/runs/five/posteriors/blr/3/weights.safetensors"
     before = weights.read_bytes()
     weights.unlink()
-    assert clone.attempt("dvc", "checkout").returncode != 0  # of models that were not run there is nothing
+    assert clone.attempt("dvc", "checkout").returncode != 0  # there is nothing for models that were not run
     weights.unlink(missing_ok=True)
     clone.run("bash", "-c", recipe("checkout"))
     assert weights.read_bytes() == before

@@ -24,7 +24,7 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
-    """The study, reproduced; of the pipeline itself nothing but the data."""
+    """The reproduced study; only the data of the pipeline itself."""
     made = tiny_clone(tmp_path_factory.mktemp("study"))
     ignore = shutil.ignore_patterns("runs", "metrics", "__pycache__", "dvc.lock")
     shutil.copytree(ROOT / "studies", made.folder / "studies", ignore=ignore)
@@ -73,7 +73,7 @@ def test_shared_network_is_the_first_of_the_ensemble(folder):
 
 
 def test_figures_follow_from_the_predictions(folder):
-    """The ensemble's likelihood, and separation from Fashion-MNIST, by another way."""
+    """The ensemble's likelihood and its separation from Fashion-MNIST, computed independently."""
     metrics = artifacts.read_json(folder / "studies/bnn_families/metrics/map_ensemble/0.json")
     predictions = folder / "studies/bnn_families/runs/map_ensemble/predictions/0/test"
     files = [predictions / f"{name}.safetensors" for name in ("mnist", "fashion_mnist")]
@@ -110,7 +110,7 @@ def test_second_time_runs_nothing(clone):
 
 
 def test_finished_runs_are_skipped_where_there_is_no_cache(clone, tmp_path):
-    """`make study` in a fresh clone: with all that Git ignores gone, nothing is trained again."""
+    """`make study` in a fresh clone, without any ignored file, trains nothing again."""
     fresh = Clone(tmp_path / "fresh")
     gone = shutil.ignore_patterns("cache", "data", "posteriors", "predictions", "__pycache__", ".runs")
     shutil.copytree(clone.folder, fresh.folder, ignore=gone)

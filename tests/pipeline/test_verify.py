@@ -1,4 +1,4 @@
-"""`make verify` on a small pipeline: a clean rerun finds the same numbers, a planted change is found out."""
+"""`make verify` on a small pipeline: a clean rerun gives the same numbers, and a planted change is detected."""
 
 import shutil
 import subprocess

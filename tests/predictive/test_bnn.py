@@ -1,4 +1,4 @@
-"""How many networks a prediction needs, by the kind of posterior; which cases are worth a picture."""
+"""The number of networks per prediction for each kind of posterior, and the cases chosen for figures."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_every_member_has_as_many_draws(section, wanted):
 
 
 def test_the_cases_of_largest_score_come_first_with_their_pixels():
-    """Of equal scores the first ones; no more than a picture shows."""
+    """With equal scores the first ones; no more than a figure shows."""
     count = bnn.PICTURED + 10
     pixels = torch.arange(count, dtype=torch.uint8).unsqueeze(1).expand(-1, 784)
     images = Images(pixels, torch.arange(count) % 10)
@@ -40,7 +40,7 @@ def test_the_cases_of_largest_score_come_first_with_their_pixels():
 
 
 def test_network_of_the_prior_is_that_of_params_yaml():
-    """Classes of every image, by each of the networks, and no two alike."""
+    """Classes of every image, by each network; no two are equal."""
     settings = tiny.settings(bnn={"network": "mlp"})
     found = bnn.predict_from_prior(settings, tiny.images(4).pixels, networks=3)["probabilities"]
     assert found.shape == (3, 4, 10)

@@ -1,4 +1,4 @@
-"""The posterior predictive of a tiny network, against loops over the networks that the guide is known to draw."""
+"""The posterior predictive of a tiny network, against loops over the networks that the guide draws."""
 
 import math
 
@@ -62,7 +62,7 @@ def entropy(p):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 1000])
 def test_probabilities_and_entropies_are_means_over_networks(batch_size):
-    """However the images are split, each sees all networks, and each network is drawn once."""
+    """For any batch size, all images share all networks, and each network is drawn once."""
     found = class_probabilities(Model(), Listed(NETWORKS), PIXELS, samples=6, batch_size=batch_size)
     each = [softmax(weight) for weight in NETWORKS]
     np.testing.assert_allclose(found["probabilities"], np.mean(each, axis=0), atol=1e-6)
@@ -102,7 +102,7 @@ def test_each_number_of_samples_averages_the_first_networks():
 
 
 def test_networks_of_the_prior_are_drawn_for_all_images_together():
-    """Each from the prior's own noise: the weights that the generator gives next."""
+    """Each is drawn from the prior: the weights are the next draws of the generator."""
     torch.manual_seed(0)
     found = prior_probabilities(Model(), PIXELS, networks=3)
     torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """Likelihood bounds of a linear Gaussian decoder, probabilistic PCA, whose log p(x) is known.
 
 x = W z + b + Normal(0, noise). The columns of W are orthogonal, so the exact posterior of z is a diagonal normal,
-as a VAE's guide is; a guide that is moved and stretched away from it has a KL known in closed form.
+as a VAE's guide is; a guide that is shifted and stretched relative to it has a closed-form KL.
 """
 
 import math
@@ -19,7 +19,7 @@ NOISE = 0.7
 W = torch.tensor([[1.0, 2.0], [1.0, -2.0], [1.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
 B = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64)
 X = torch.tensor([[1.0, 0.0, -0.3, 2.5], [-2.0, 1.0, 0.4, 1.2], [0.5, -1.0, 0.0, 2.0]], dtype=torch.float64)
-COPIES = 4000  # of an image: as many independent estimates
+COPIES = 4000  # copies of one image, for independent estimates
 
 
 class Model(PyroModule):
@@ -30,7 +30,7 @@ class Model(PyroModule):
 
 
 class Guide(PyroModule):
-    """The exact posterior, moved by `shift` of its sds and its sds stretched."""
+    """The exact posterior, shifted by `shift` of its sds, with its sds stretched."""
 
     def __init__(self, shift, stretch):
         super().__init__()
@@ -62,7 +62,7 @@ def seeded():
 
 
 def estimates(guide, x, samples):
-    """Many independent estimates for one image: their means and the standard errors of those."""
+    """Means of many independent estimates for one image, and their standard errors."""
     found = likelihood.bounds(Model(), guide, x.expand(COPIES, 4), samples)
     means = {name: value.mean(0) for name, value in found.items()}
     return means, {name: value.std(0) / math.sqrt(COPIES) for name, value in found.items()}

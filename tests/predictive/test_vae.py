@@ -1,4 +1,4 @@
-"""How much of an image a general compressor cannot do without."""
+"""The complexity of images, as the size after compression."""
 
 import gzip
 import math
@@ -15,7 +15,9 @@ def test_complexity_is_least_for_a_blank_image_and_most_for_noise():
     stripes = np.tile(noise[0], (28, 1))
     of_blank, of_stripes, of_noise = vae.complexity(np.stack([blank, stripes, noise]).reshape(3, 784))
     assert of_blank < of_stripes < of_noise
-    assert of_noise > 784 * math.log(2)  # noise cannot be compressed: a bit per pixel, and the format's overhead
+    assert of_noise > 784 * math.log(
+        2
+    )  # noise cannot be compressed: one bit per pixel, plus the overhead of the format
     assert of_blank < 0.25 * of_noise
 
 

@@ -6,7 +6,7 @@ import torch
 from stages.models.weight_guides import MeanFieldGuide
 from stages.predictive import weights
 
-# sites in another order than that of their names
+# sites not in the order of their names
 LOC = {"z": torch.tensor([[4.0, -1.0], [0.5, 0.0]]), "b": torch.tensor([3.0, -6.0])}
 RATIOS = {"z": [[8.0, 2.0], [1.0, 0.0]], "b": [6.0, 12.0]}
 
@@ -34,5 +34,5 @@ def test_the_weights_of_least_ratio_become_zero(guide, share, gone):
                 assert abs(after) < 1e-15
             else:
                 assert 0 < abs(after - before) < 6 * 0.5
-    assert weights.signal_to_noise(guide)["b"].tolist() == pytest.approx(RATIOS["b"])  # the original is as it was
+    assert weights.signal_to_noise(guide)["b"].tolist() == pytest.approx(RATIOS["b"])  # the original is unchanged
     assert guide.q("z").stddev[0, 0].item() == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""The study of inference families: what its table says, and which family it chooses."""
+"""The study of inference families: its table, and the family that it chooses."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text(
 
 
 def family(nll, auroc, **surrogates):
-    """Figures of one family on validation data."""
+    """Metrics of one family on validation data."""
     validation = {"nll": nll} | dict.fromkeys(SURROGATES, auroc) | surrogates
     return {key: {"mean": value, "n": 1, "ci95_seeds": None} for key, value in validation.items()}
 

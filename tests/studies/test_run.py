@@ -27,7 +27,7 @@ def root(tmp_path, monkeypatch):
 
 
 def test_folder_has_the_changed_params_and_the_data(root):
-    for _ in range(2):  # the second time over what is there
+    for _ in range(2):  # the second time with existing files
         folder = run.prepare("one", "long")
     assert folder == root / "studies/one/runs/long"
     assert yaml.safe_load((folder / "params.yaml").read_text()) == {
@@ -54,7 +54,7 @@ def test_nothing_but_the_seeds_need_be_changed(root):
 
 
 def test_data_are_links_in_a_folder_of_the_runs_own(root):
-    """A run that drops labels leaves those of the root pipeline alone; links hold wherever the repository is."""
+    """A run that drops labels leaves those of the root pipeline alone; links work wherever the repository is."""
     data = run.prepare("one", "long") / "data"
     assert data.is_dir() and not data.is_symlink()
     assert {path.name for path in data.iterdir()} == {"images", "regression.csv"}

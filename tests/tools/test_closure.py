@@ -1,4 +1,4 @@
-"""What a command imports is read from the source, and written into the deps of every dvc.yaml and nowhere else."""
+"""The imports of a command are read from the source and written to the deps of every dvc.yaml, and only there."""
 
 import random
 import subprocess
@@ -23,14 +23,14 @@ def plant(root, sources):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty one."""
+    """An empty project."""
     monkeypatch.setattr(closure, "ROOT", tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def copy(project):
-    """One with the code and the pipelines of this one."""
+    """A copy of the code and the pipelines of this project."""
     paths = (path for pattern in SOURCES for path in ROOT.glob(pattern))
     plant(project, {path.relative_to(ROOT): path.read_text() for path in paths})
     return project
@@ -38,7 +38,7 @@ def copy(project):
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """`python -m tools.closure`: its exit status, and the lines that it printed."""
+    """`python -m tools.closure`: its exit status and the lines that it printed."""
 
     def called(*options):
         monkeypatch.setattr(sys, "argv", ["closure", *options])
@@ -218,7 +218,7 @@ def without_any(lines, chance):
 
 
 def with_superfluous(lines, chance):
-    """First in every list, and here and there; no stage imports these, and some are gone."""
+    """At the start of every list and in other places; no stage imports these files, and some do not exist."""
     for number in reversed(range(len(lines))):
         if lines[number].strip() == "deps:":
             indent = lines[number].index("d") * " "
@@ -338,7 +338,7 @@ def test_only_code_changes_whatever_the_layout(project, call):
         expected = expected.replace(old, new)
     assert (project / "dvc.yaml").read_text() == expected
 
-    # a folder stands for its files as long as all are imported
+    # a folder represents its files if all of them are imported
     plant(project, {"stages/sub/n.py": "x = 1"})
     assert call("--write")[0] == 0
     json, folder = "        - stages/data.json\n", '        - "stages/sub"\n'
@@ -385,7 +385,7 @@ def test_failing_write_leaves_what_was_there(project, call, monkeypatch):
 
 
 def test_command():
-    """As it is typed, and without --write: it reads this very project."""
+    """As typed on the command line, without --write, on this project itself."""
     result = subprocess.run([sys.executable, "-m", "tools.closure"], cwd=ROOT, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("dvc.yaml\n  download\n     stages/artifacts.py\n")

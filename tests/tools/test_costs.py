@@ -1,4 +1,4 @@
-"""What runs took, gathered from the notes of this machine into the file for all."""
+"""The costs of runs, collected from the records of this machine."""
 
 import sys
 
@@ -11,7 +11,7 @@ from tools import costs
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A repository without notes and without the file."""
+    """A repository without records and without the file."""
     monkeypatch.setattr(costs, "ROOT", tmp_path)
     monkeypatch.setattr(costs, "COSTS", tmp_path / "benchmarks/costs.json")
     monkeypatch.setattr(sys, "argv", ["costs"])
@@ -23,7 +23,7 @@ def note(root, folder, **content):
 
 
 def test_notes_are_found_by_folder_with_the_costs_alone(root):
-    """What a run's result depends on is not repeated; a run need not have noted all costs."""
+    """The identity of a run is not copied; a record may lack some costs."""
     machine = {"platform": "Linux", "cpu": "some", "cores": 2}
     whole = {
         **{"seconds": 4.5, "items_per_second": 10.0, "peak_memory_mb": 300.0, "peak_device_memory_mb": None},
@@ -82,7 +82,7 @@ def test_mean_seconds_are_those_of_the_runs_whose_folder_matches(root):
 
 
 def test_committed_file_has_costs_of_runs():
-    """Tables read it: each run says what it took, and where."""
+    """Tables read it: each run has its costs and its machine."""
     runs = costs.read()
     assert runs
     for folder, run in runs.items():

@@ -1,4 +1,4 @@
-"""The gate: stale stages of the root pipeline fail it, those of a study are told, and so is an error of DVC."""
+"""The gate fails for stale stages of the root pipeline, and reports stale studies and errors of DVC."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tools import gate
 
 @pytest.fixture
 def dvc(tmp_path, monkeypatch):
-    """dvc({"": [...], "studies/one/dvc.yaml": [...]}): what it would run; the gate is asked."""
+    """dvc({"": [...], "studies/one/dvc.yaml": [...]}): what DVC would run; calls the gate."""
     monkeypatch.setattr(gate, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["gate"])
     for name in ("one", "two"):
@@ -46,8 +46,8 @@ def test_stale_stages_are_named(dvc):
 def test_stale_studies_are_told_and_pass(dvc, capsys):
     dvc({"studies/one/dvc.yaml": ["train"], "studies/two/dvc.yaml": ["train@0", "share@0", "table"]})
     one, two, last = capsys.readouterr().out.splitlines()
-    assert one == "study one is stale: train; `make study STUDY=one` brings it up to date"
-    assert two == "study two is stale: train@0 and 2 more stages; `make study STUDY=two` brings it up to date"
+    assert one == "study one is stale: train; run `make study STUDY=one` to update it"
+    assert two == "study two is stale: train@0 and 2 more stages; run `make study STUDY=two` to update it"
     assert last == "dvc.lock is current"
 
 
@@ -59,7 +59,7 @@ def test_error_of_dvc_is_no_answer(dvc):
 
 
 def test_stage_whose_data_are_missing_is_stale(dvc, capsys):
-    """A dry run of DVC ends with an error where a stage that would run needs what is not there."""
+    """A dry run of DVC ends with an error if the data of a stage that would run are missing."""
     error = "ERROR: failed to reproduce 'train@0': [Errno 2] No such file or directory: 'data'"
     dvc({}, returncode=255, failing="studies/one/dvc.yaml", error=error)
     assert capsys.readouterr().out.startswith("study one is stale: train@0;")

@@ -1,4 +1,4 @@
-"""The comparison of reruns with committed metrics, on files made here; tests/pipeline reruns for real."""
+"""The comparison of reruns with committed metrics, on synthetic files; tests/pipeline does a real rerun."""
 
 import json
 import math
@@ -62,7 +62,7 @@ def test_summaries_of_others_are_not_compared(metrics):
 
 
 def test_every_committed_file_is_written_by_a_stage():
-    """In dvc.lock, by which `--model` finds what to run; and of those that dvc.yaml has."""
+    """The stages are in dvc.lock, where `--model` looks them up, and in dvc.yaml."""
     writers = verify.writers(ROOT / "dvc.lock")
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     files = verify.metric_files(ROOT / "metrics", None)
@@ -162,7 +162,7 @@ SPREAD = {
 
 
 def test_spread_over_seeds_goes_before_the_tolerances():
-    """Where it is known: of more than one seed."""
+    """If it is known, from more than one seed."""
     tolerances = allowing({"bnn.nll": 9.0, "bnn.error_percent": 8.0, "*.auroc": 7.0}, spread=SPREAD)
     assert tolerances.of("bnn", "nll", 0.04) == pytest.approx(0.01 * math.sqrt(8))
     assert tolerances.of("ood/bnn", "clothes.entropy.auroc", 0.9) == pytest.approx(0.3 * 2)
@@ -174,7 +174,7 @@ def test_spread_over_seeds_goes_before_the_tolerances():
 
 @pytest.mark.parametrize("seeds", [2, 3, 10])
 def test_two_trainings_are_within_the_spread_in_95_of_100_cases(seeds):
-    """From the interval of a mean over seeds, on average over such intervals."""
+    """From the interval of a mean over seeds, averaged over such intervals."""
     trainings = 3000
     generator = np.random.default_rng(0)
     values = generator.normal(5.0, 2.0, (trainings, seeds))
@@ -189,7 +189,7 @@ def test_two_trainings_are_within_the_spread_in_95_of_100_cases(seeds):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_tolerances_are_read_from_both_files(known, tmp_path):
-    """metrics/seeds.json need not be there."""
+    """metrics/seeds.json may be missing."""
     (tmp_path / "tolerances.yaml").write_text("- {because: a wide guess of somebody, allowed: {bnn.*: 20%}}\n")
     if known:
         artifacts.write_json(tmp_path / "metrics/seeds.json", SPREAD)

@@ -1,4 +1,4 @@
-"""A captured step takes the course of the step itself; CUDA graphs are acted out on the CPU (cpu_graphs.py)."""
+"""A captured step gives the same results as the step itself; CUDA graphs are simulated (cpu_graphs.py)."""
 
 import math
 from dataclasses import replace
@@ -86,7 +86,7 @@ def test_batch_of_another_form_is_refused():
 @pytest.mark.filterwarnings("ignore:Encountered NaN")
 @pytest.mark.parametrize("first_bad", [0, 2, WARM_UP, WARM_UP + 1, WARM_UP + 4])
 def test_divergence_found_late_is_that_of_the_first_bad_step(problem, first_bad):
-    """Its ELBO was not read, so more steps were taken: none of them has moved anything."""
+    """Its ELBO was not read, so more steps were taken, but none of them changed anything."""
     made = problem("vae")
     good = made.batch
     made = replace(made, batch=lambda step: spoilt(good(step)) if step >= first_bad else good(step))

@@ -1,4 +1,4 @@
-"""A training that was cut off goes on to the same end, bit for bit, and from nobody else's checkpoint."""
+"""An interrupted training run resumes, only from its own checkpoint, and ends in the same bits."""
 
 import json
 import math
@@ -21,11 +21,11 @@ STEPS = 9
 
 
 class CutOffError(Exception):
-    """What the process would not have lived to see."""
+    """Raised in place of the death of the process."""
 
 
 class CutOff(Checkpoint):
-    """A checkpoint at every step, and the end at one of them."""
+    """A checkpoint at every step, and the process ends at one of them."""
 
     def __init__(self, folder, at, identity=None):
         super().__init__(folder, identity or {}, interval=0)
@@ -133,7 +133,7 @@ def test_due_after_the_interval(tmp_path, monkeypatch):
 
 
 def test_seconds_of_all_processes_add_up(tmp_path, monkeypatch):
-    """Those after a process's last write are lost, as its steps are."""
+    """Seconds after the last write of a process are lost, and so are its steps."""
     now = [100.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
 
@@ -148,12 +148,12 @@ def test_seconds_of_all_processes_add_up(tmp_path, monkeypatch):
     first.save({}, {"step": 2})
     spend(1000)  # cut off
     second = Checkpoint(tmp_path, {}, interval=0)
-    spend(3)  # before it has looked for what the first has left
+    spend(3)  # before it has looked for the checkpoint of the first
     assert second.load()[1] == {"step": 2, "seconds": 12.0}
     assert second.earlier == 12
     spend(4)
     second.save({}, {"step": 3})
-    second.save({}, {"step": 3})  # once more, at once: nothing counts twice
+    second.save({}, {"step": 3})  # again at once: nothing counts twice
     third = Checkpoint(tmp_path, {}, interval=0)
     assert third.load()[1] == {"step": 3, "seconds": 19.0}
     assert third.earlier == 19 and third.resumed_at == 3
@@ -201,7 +201,7 @@ def test_two_trainings_of_one_seed_exclude_each_other(tmp_path, monkeypatch):
         with checkpoints.alone("bnn", 4) as folder:
             assert folder == tmp_path / ".checkpoints/bnn/4"
         holder.kill()
-    for _ in range(2):  # the kernel has freed it, and so does the next one
+    for _ in range(2):  # the kernel has released it, and the next one releases it too
         with checkpoints.alone("bnn", 3):
             assert (tmp_path / ".checkpoints/bnn/3.pid").read_text() == str(os.getpid())
 

@@ -1,4 +1,4 @@
-"""An ELBO that is no number: the error names where it came from."""
+"""A non-finite ELBO: the error names its origin."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_parameter_is_named(problem, name, parameter, bad):
 
 
 def test_gradient_that_is_no_number_stops_before_the_next_step(problem):
-    """A hook puts it there in step 2: its parameter is named, step 3 is not taken."""
+    """A hook sets a parameter to nan in step 2: the error names it, and step 3 is not taken."""
     made = problem("vae")
     weight = made.model.decoder[0].linear.weight
     calls = []
@@ -63,7 +63,7 @@ def test_gradient_that_is_no_number_stops_before_the_next_step(problem):
 
     weight.register_hook(spoil)
     line = message(made, steps=9)
-    assert len(calls) == 3  # the gradient of step 3 comes with its ELBO; it is not followed
+    assert len(calls) == 3  # the gradient of step 3 is computed with its ELBO, but not applied
     assert "step 3: the ELBO is nan: parameter model.decoder.0.linear.weight became nan in the step before" in line
 
 

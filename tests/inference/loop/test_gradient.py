@@ -1,4 +1,4 @@
-"""A traced step computes what Pyro computes, from the same random numbers; so does a compiled one."""
+"""Traced and compiled steps compute the same as Pyro, from the same random numbers."""
 
 import math
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ STEPS = 3
 
 
 class UndrawnWeights(Messenger):
-    """Give the guide's normals their mean without a draw, but for the filters of convolutions.
+    """Set the guide's normals to their means without drawing, except for the filters of convolutions.
 
-    A trace leaves draws out that nothing depends on, weights under local reparameterisation; this leaves them out
-    of Pyro's own way too, so that both draw the same noise.
+    A trace leaves out draws that nothing depends on, such as weights under local reparameterisation. This leaves
+    them out of plain Pyro too, so that both draw the same noise.
     """
 
     def _pyro_sample(self, message):
@@ -38,7 +38,7 @@ def undrawn():
 
 
 def gradients(made, way, steps=STEPS):
-    """Values and gradients at the first few batches, each from the same noise."""
+    """Values and gradients for the first few batches, each with the same noise."""
     context = undrawn if made.context is LocalReparameterization else made.context
     run, found = way(made.objective, context), []
     made.objective.train()
@@ -68,7 +68,7 @@ def test_traced_step_is_the_step_of_pyro(problem, name, section):
     plain = gradients(problem(name, **section), gradient.plain)
     assert_equal(gradients(problem(name, **section), TRACED), plain, tolerance=1e-5)
     if name != "blr":
-        assert not all(torch.equal(a, b) for a, b in zip(plain[0], plain[1], strict=True))  # noise or data change
+        assert not all(torch.equal(a, b) for a, b in zip(plain[0], plain[1], strict=True))  # noise or data differ
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_compiled_step_is_the_step_of_pyro(problem, name, section):
 
 
 def test_weights_that_local_reparameterisation_never_uses_are_not_drawn(problem):
-    """What is drawn are pre-activations; in Pyro's own way it is they and the weights."""
+    """The trace draws only pre-activations; plain Pyro also draws the weights."""
     made = problem("bnn", network="mlp", inference="mean_field")
     traced = TRACED(made.objective, made.context)
     batch = made.batch(0)
@@ -116,7 +116,7 @@ def test_tracing_leaves_the_parameters_where_they_were(problem, name):
 
 
 def test_batch_of_another_form_is_refused(problem):
-    """What is no tensor is a constant of the trace: to replay another one would be silently wrong."""
+    """Values that are not tensors are constants of the trace: replaying other values would be silently wrong."""
     made = problem("vae")
     x, size, kl_weight = made.batch(0)
     run = TRACED(made.objective, made.context)
@@ -127,7 +127,7 @@ def test_batch_of_another_form_is_refused(problem):
 
 
 def test_no_compiler_is_said_once_and_changes_nothing(problem, monkeypatch, tmp_path, capfd):
-    """A broken compiler is like none."""
+    """A broken compiler is treated like a missing one."""
     plain = gradients(problem("vae"), gradient.plain)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     broken = {"cpp.cxx": ("there-is-no-such-compiler",), "force_disable_caches": True}
@@ -139,7 +139,7 @@ def test_no_compiler_is_said_once_and_changes_nothing(problem, monkeypatch, tmp_
 
 @pytest.mark.parametrize("name", ["bnn", "ssvae"])
 def test_training_by_trace_is_training(problem, name):
-    """From the same start both ways lower the same loss, by as much."""
+    """From the same start, both reduce the loss by the same amount."""
     histories = []
     for execution in ("eager", "traced"):
         made = problem(name)

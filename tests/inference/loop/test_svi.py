@@ -1,4 +1,4 @@
-"""The one training loop: reproducible, honest about its history, and loud when it diverges."""
+"""The training loop: reproducibility, the recorded history, and errors on divergence."""
 
 import math
 from dataclasses import replace
@@ -18,7 +18,7 @@ SIZE = 4  # data in the toy's training set
 
 
 class Toy(PyroModule):
-    """One number, pulled towards that in each batch; it notes whether dropout and gradients are on."""
+    """One parameter, pulled towards the value of each batch; records whether dropout and gradients are on."""
 
     def __init__(self):
         super().__init__()
@@ -57,8 +57,8 @@ def test_the_same_seed_gives_the_same_parameters_bit_for_bit(problem, name, sect
     (first, history), (again, same_history), (other, _) = results
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert history.equals(same_history)
-    assert not any(torch.equal(a, b) for a, b in zip(first, start, strict=True))  # all have moved
-    # points have no noise but the order of the data, from a generator of its own
+    assert not any(torch.equal(a, b) for a, b in zip(first, start, strict=True))  # all have changed
+    # for points, the only noise is the order of the data, which has its own generator
     if not {"map", "laplace"} & set(section.values()):
         assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -76,7 +76,7 @@ def test_history_has_a_row_at_each_validation_and_at_the_end(steps, every, rows)
 
 
 def test_elbo_of_a_row_is_the_mean_since_the_row_before_per_datum():
-    """Against Adam written out (Kingma and Ba 2015, algorithm 1), over more steps than a refresh of the bar."""
+    """Against Adam by hand (Kingma and Ba 2015, algorithm 1), over more steps than a refresh of the bar."""
     steps, every, rate = 50, 23, 0.1
     value, m, v, elbos = 1.0, 0.0, 0.0, []
     for step in range(steps):
@@ -112,13 +112,13 @@ def test_one_cycle_schedule_climbs_to_the_learning_rate_and_falls_below_its_star
     def between(start, end, share):
         return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
-    up = [between(0.1 / 25, 0.1, step / 29) for step in range(30)]  # three tenths of the way, as torch counts it
+    up = [between(0.1 / 25, 0.1, step / 29) for step in range(30)]  # 30% of the steps, as torch counts them
     down = [between(0.1, 0.1 / 25 / 1e4, step / 70) for step in range(1, 70)]
     assert rates("one_cycle", 99) == pytest.approx(up + down, rel=1e-6)
 
 
 def test_each_step_has_its_rate():
-    """The first step of Adam is as long as its rate."""
+    """The first step of Adam has the size of its learning rate."""
     wanted = rates("cosine", 5)
     for steps in range(1, 6):
         state = State({}, [nn.Parameter(torch.tensor(0.0))], training(schedule="cosine", steps=5))

@@ -6,5 +6,5 @@ PREDICTIONS = {"evaluate": "toy/{seed}"}
 
 
 def draw(settings, predictions, history, folder):
-    """The history of its training."""
+    """Draw the training history."""
     elbo_curve(folder, history, "nothing")

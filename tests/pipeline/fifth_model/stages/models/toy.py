@@ -23,7 +23,7 @@ class Model(PyroModule):
     """The joint distribution of mean and data."""
 
     def forward(self, y: Tensor) -> None:
-        """Run the story for data (n,)."""
+        """Run the generative story for data (n,)."""
         mean = pyro.sample("mean", dist.Normal(0.0, 10.0))
         with pyro.plate("data", len(y)):
             pyro.sample("y", dist.Normal(mean, 1.0), obs=y)
@@ -33,5 +33,5 @@ def build(params: Params) -> tuple[Model, AutoNormal]:
     """The model and its guide."""
     model = Model()
     guide = AutoNormal(model)
-    guide(torch.zeros(1))  # makes its parameters
+    guide(torch.zeros(1))  # creates its parameters
     return model, guide

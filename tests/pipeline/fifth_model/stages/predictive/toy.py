@@ -18,7 +18,7 @@ def trained(settings, seed, device):
 
 
 def predict(settings, seed, trained):
-    """cases: each held-out y, and the mean that is predicted."""
+    """cases: each held-out y and the predicted mean."""
     _, y = datasets.regression(settings.evaluate.split, torch.device("cpu"))
     mean = float(trained.median()["mean"].detach())
     return {"cases": {"y": y.numpy(), "mean": np.full(len(y), mean)}}

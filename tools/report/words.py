@@ -1,0 +1,176 @@
+"""What things are called on the page: data sets, classes, figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torchvision.datasets import FashionMNIST
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """How to speak of a data set."""
+
+    name: str  # as a title
+    one: str  # of its images, with an article
+    many: str  # of its images
+    classes: tuple[str, ...] = ()  # what each class is called; empty: by their numbers
+
+
+INVERTED = "inverted_"  # before the name of a data set: its images with black for white
+DATA_SETS = {
+    "mnist": DataSet("MNIST", "a digit", "digits"),
+    "fashion_mnist": DataSet(
+        "Fashion-MNIST", "a garment", "clothes", tuple(name.lower() for name in FashionMNIST.classes)
+    ),
+    "photographs": DataSet("Patches of a photograph", "a patch", "patches"),
+    "gaussian_noise": DataSet("Gaussian noise", "noise", "noise images"),
+    "uniform_noise": DataSet("Uniform noise", "noise", "noise images"),
+    "sklearn_digits": DataSet("scikit-learn’s digits, enlarged", "a digit", "digits"),
+}
+
+
+def data_set(name: str) -> DataSet:
+    """How to speak of a data set; of one that is not listed by its name in params.yaml."""
+    if name.startswith(INVERTED):
+        of = data_set(name.removeprefix(INVERTED))
+        return DataSet(f"Inverted {of.many}", "an inverted image", f"inverted {of.many}")
+    return DATA_SETS.get(name) or DataSet(name.replace("_", " "), "an image", "images")
+
+
+def class_name(data_set: DataSet, label: int) -> str:
+    """What a class is called, in the middle of a sentence."""
+    return data_set.classes[label] if data_set.classes else str(label)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of plots/: what to call it and what is to be seen on it."""
+
+    caption: str
+    alt: str
+
+
+# {learned}, {other}: the data sets of the Bayesian neural network; {images}: what it learned to read
+FIGURES = {
+    "blr/posterior": Figure(
+        "The posterior that SVI learned and the exact one",
+        "Three histograms, of intercept, slope and noise. The exact density runs along the top of each histogram; "
+        "a vertical line marks the value that generated the data.",
+    ),
+    "blr/correlation": Figure(
+        "Intercept and slope together",
+        "A cloud of posterior draws, tilted: a larger intercept goes with a smaller slope. The ellipses of the "
+        "exact posterior lie around it.",
+    ),
+    "blr/predictive": Figure(
+        "The posterior predictive",
+        "Data points around a rising line. A narrow band holds 90% of the lines, a wide band 90% of new points; "
+        "both widen where there were no data.",
+    ),
+    "blr/sbc": Figure(
+        "Can the posterior be trusted? Ranks of the truth among posterior draws",
+        "Six rank histograms, a row for each guide. With the full covariance they are flat; with mean field those "
+        "of intercept and slope are high at both ends.",
+    ),
+    "blr/criticism": Figure(
+        "Posterior predictive checks, before and after the model is rewritten",
+        "Test quantities of the data beside their distributions under the fitted model, before and after.",
+    ),
+    "blr/elbo": Figure(
+        "Training of the linear regression",
+        "The training objective and the validation likelihood rise steeply at first and then level off.",
+    ),
+    "bnn/entropy": Figure(
+        "Predictive entropy of {learned} and {other}",
+        "Two histograms on a logarithmic scale. {learned} is concentrated at an entropy of zero, {other} spreads "
+        "over high entropies.",
+    ),
+    "bnn/reliability": Figure(
+        "Reliability on {learned}",
+        "Accuracy against confidence in bins, with 95% intervals, beside the diagonal; below, the number of cases "
+        "in each bin.",
+    ),
+    "bnn/risk_coverage": Figure(
+        "Leaving the unsure {images} to a person",
+        "The share of errors among the answered {images} rises with the share that is answered.",
+    ),
+    "bnn/roc": Figure(
+        "Telling {other} from {learned}",
+        "ROC curves of entropy, mutual information and maximum probability, on a logarithmic scale.",
+    ),
+    "bnn/confusion": Figure(
+        "Which classes are confused",
+        "A matrix of true against predicted classes; the few errors off the diagonal are shaded.",
+    ),
+    "bnn/least_sure": Figure(
+        "The held-out images it is least sure of",
+        "24 images with their true class and the two best guesses. Many are hard to read for people, too.",
+    ),
+    "bnn/most_aleatoric": Figure(
+        "Ambiguous to every network drawn from the posterior",
+        "24 images with their true class and the two best guesses: the ones of largest expected entropy.",
+    ),
+    "bnn/most_epistemic": Figure(
+        "Images on which the drawn networks disagree",
+        "24 images with their true class and the two best guesses: the ones of largest mutual information.",
+    ),
+    "bnn/shift": Figure(
+        "{images} that turn, blur, drown in noise or disappear",
+        "Four panels: error, entropy and calibration error against the strength of rotation, blur, noise and "
+        "occlusion. Error and entropy grow together, except under rotation, where the entropy falls again while "
+        "the error stays high.",
+    ),
+    "bnn/samples": Figure(
+        "How many posterior samples are enough?",
+        "Negative log likelihood falls steeply over the first ten posterior samples and then levels off; the "
+        "AUROC hardly changes.",
+    ),
+    "bnn/prior": Figure(
+        "Before any data: networks drawn from the prior",
+        "Three panels: single networks are sure of what they say, each has a favourite class, and their average "
+        "gives every class about the same probability.",
+    ),
+    "bnn/elbo": Figure(
+        "Training of the Bayesian neural network",
+        "The training objective and the validation likelihood rise steeply at first and then level off.",
+    ),
+    "vae/samples": Figure("Drawn from the prior", "A grid of images that the VAE has drawn from its prior."),
+    "vae/reconstructions": Figure(
+        "Held-out images, reconstructed", "Held-out images in the first row, their smoother reconstructions below."
+    ),
+    "vae/walks": Figure(
+        "Walks between two images in latent space",
+        "Six rows of ten images: in each, one image changes gradually into another.",
+    ),
+    "vae/likelihood": Figure(
+        "Likely is not the same as familiar",
+        "Histograms of the log likelihood: digits, which the VAE has never seen, lie to the right of the clothes "
+        "that it was trained on.",
+    ),
+    "vae/roc": Figure(
+        "Telling digits from clothes by the likelihood",
+        "Two ROC curves: the likelihood alone is worse than chance, corrected for input complexity it is better.",
+    ),
+    "vae/elbo": Figure(
+        "Training of the VAE", "The training objective and the validation bound rise and then level off."
+    ),
+    "ssvae/styles": Figure(
+        "Digits on demand", "A grid of drawn digits: a class for each row, a style for each column."
+    ),
+    "ssvae/analogies": Figure(
+        "The style of one digit in every class",
+        "Twelve rows: a held-out digit on the left, then the digits 0 to 9 drawn in its style.",
+    ),
+    "ssvae/elbo": Figure(
+        "Training of the semi-supervised VAE",
+        "The training objective rises, with a bend where the weight of its KL term falls. The error falls.",
+    ),
+}
+
+
+def figure(name: str, **names: str) -> Figure:
+    """What to call a figure; one that is not listed by its file's name."""
+    known = FIGURES.get(name) or Figure(name.replace("_", " "), f"The figure plots/{name}.png.")
+    caption, alt = (text.format(**names) for text in (known.caption, known.alt))
+    return Figure(caption[0].upper() + caption[1:], alt)
