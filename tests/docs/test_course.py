@@ -77,7 +77,7 @@ def test_experiments_change_params_and_name_stages_that_exist():
 def test_edits_of_the_quick_params_meet_one_line():
     overrides = yaml.safe_load((ROOT / "params.quick.yaml").read_text())
     params = yaml.safe_dump(merged(yaml.safe_load((ROOT / "params.yaml").read_text()), overrides), sort_keys=False)
-    edits = lines(r"sed -i 's/([^/]+)/[^/]+/' params.yaml")
+    edits = lines(r"perl -pi -e 's/([^/]+)/[^/]+/' params.yaml")
     assert edits and all(params.count(before) == 1 for before in edits)
 
 
