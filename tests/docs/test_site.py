@@ -140,6 +140,5 @@ def test_the_theme_can_be_changed_by_keyboard(site, browser):
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
         page.locator("button.theme-toggle:visible").first.focus()
-        for _ in range(2):  # from automatic to light, to dark
-            page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # from automatic to what the system does not prefer
         assert page.evaluate(background) != light
