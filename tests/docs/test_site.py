@@ -32,7 +32,8 @@ print(6 * 7)
 """
 GOOD = """# A page
 
-[code](../stages/train.py), [a folder](../stages/), [a chapter](chapter.md#a-chapter), [here](#a-page)
+[code](../stages/train.py), [a folder](../stages/), [changes](../CHANGELOG.md),
+[a chapter](chapter.md#a-chapter), [here](#a-page)
 """
 
 
@@ -57,19 +58,21 @@ def test_links_to_files_without_an_address_are_downloads(pages):
     folder = pages(chapter=NOTEBOOK, page=GOOD)
     assert build(folder).returncode == 0
     assert "train.py" in html(folder, "page") and 'href="_downloads/' in html(folder, "page")
+    assert len(list(folder.glob("docs/_build/html/_downloads/*/CHANGELOG.md"))) == 1
     assert [path.read_text() for path in folder.glob("docs/_build/html/_downloads/*/train.py")] == [
         "print('train')\n"
     ]
 
 
 def test_links_to_files_lead_to_the_repository(pages):
-    readme = "# Read me\n\n[a page](docs/page.md), [code](stages/train.py), [a folder](stages/)\n"
-    folder = pages(readme, chapter=NOTEBOOK, page=GOOD)
+    links = "[a page](docs/page.md), [code](stages/train.py), [a folder](stages/), [changes](CHANGELOG.md)"
+    folder = pages(f"# Read me\n\n{links}\n", chapter=NOTEBOOK, page=GOOD)
     result = build(folder, REPOSITORY="https://example.org/a/b", REVISION="v1")
     assert result.returncode == 0, result.stderr
     for page in ("page", "index"):
         assert 'href="https://example.org/a/b/blob/v1/stages/train.py"' in html(folder, page)
         assert 'href="https://example.org/a/b/tree/v1/stages"' in html(folder, page)
+        assert 'href="https://example.org/a/b/blob/v1/CHANGELOG.md"' in html(folder, page)
     assert 'href="page.html"' in html(folder, "index")
 
 
