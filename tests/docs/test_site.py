@@ -139,7 +139,9 @@ def test_pages_in_a_browser(site, browser, width, scheme):
 def test_the_theme_can_be_changed_by_keyboard(site, browser):
     window = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
     address = (site / "index.html").as_uri()
-    with quiet_page(browser, address, beside=(site.as_uri(),), **window) as page:
+    with quiet_page(
+        browser, address, beside=(site.as_uri(),), warnings=True, **window
+    ) as page:  # the theme logs it
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
         page.locator("button.theme-toggle:visible").first.focus()
