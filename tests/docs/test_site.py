@@ -138,10 +138,8 @@ def test_pages_in_a_browser(site, browser, width, scheme):
 
 def test_the_theme_can_be_changed_by_keyboard(site, browser):
     window = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-    address = (site / "index.html").as_uri()
-    with quiet_page(
-        browser, address, beside=(site.as_uri(),), warnings=True, **window
-    ) as page:  # the theme logs it
+    address = (site / "index.html").as_uri()  # the theme writes to the console what it does
+    with quiet_page(browser, address, beside=(site.as_uri(),), warnings=True, **window) as page:
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
         page.locator("button.theme-toggle:visible").first.focus()
