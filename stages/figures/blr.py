@@ -52,7 +52,9 @@ def posterior(path: Path, draws: dict, exact: dict | None, truth: Regression) ->
     with figure(path, columns=len(draws), size=(3.6, 3.2)) as axes:
         for axis, name in zip(axes, draws, strict=True):
             grid = np.linspace(*np.quantile(draws[name], [0.0005, 0.9995]), 300)
-            axis.hist(draws[name], 80, (grid[0], grid[-1]), density=True, color=BLUE, alpha=0.45, label="SVI")
+            axis.hist(
+                draws[name], 80, range=(grid[0], grid[-1]), density=True, color=BLUE, alpha=0.45, label="SVI"
+            )
             if name in densities:
                 axis.plot(grid, densities[name](grid), color="black", label="exact")
             if hasattr(truth, name):

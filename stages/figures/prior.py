@@ -13,10 +13,12 @@ def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]]) -> None:
     p = predictions["networks"]["probabilities"]
     with figure(folder / "prior.png", columns=3, size=(3.8, 3.4)) as (left, middle, right):
         confidence = p.max(axis=-1).ravel()
-        left.hist(confidence, 30, (0, 1), weights=np.full(len(confidence), 100 / len(confidence)), color=BLUE)
+        left.hist(
+            confidence, 30, range=(0, 1), weights=np.full(len(confidence), 100 / len(confidence)), color=BLUE
+        )
         left.set(title="Confidence of one network", xlabel="largest class probability", ylabel="predictions (%)")
         share = favourite_share(p)
-        middle.hist(share, 20, (0, 1), weights=np.full(len(share), 100 / len(share)), color=ORANGE)
+        middle.hist(share, 20, range=(0, 1), weights=np.full(len(share), 100 / len(share)), color=ORANGE)
         middle.set(
             title="Its preference for one class", xlabel="share of most frequent class", ylabel="networks (%)"
         )

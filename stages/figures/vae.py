@@ -45,6 +45,6 @@ def likelihoods(path: Path, ood: Groups, learned: str, other: str) -> None:
         ):
             values = -ood[name]["likelihood"]
             weights = np.full(len(values), 100 / len(values))
-            axis.hist(values, 60, (low, high), weights=weights, color=colour, alpha=0.6, label=label)
+            axis.hist(values, 60, range=(low, high), weights=weights, color=colour, alpha=0.6, label=label)
         axis.set(title="Log likelihood bounds", xlabel="log p(x), IWAE bound (nats)", ylabel="images (%)")
         axis.legend(fontsize=9)

@@ -8,7 +8,7 @@ from typing import Any
 from stages.command import Failure
 from stages.params import MODELS
 from tools.report import pictures, words
-from tools.report.headline import headlines
+from tools.report.headline import title
 
 
 def section(**names: str) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def section(**names: str) -> list[dict[str, Any]]:
         paths = sorted(Path("plots", model).glob("*.png"))
         if not paths:
             raise Failure(f"plots/{model} holds no figure: `git restore plots` or `dvc repro` brings it back")
-        found.append({"title": headlines(model)[0], "figures": [_figure(path, model, names) for path in paths]})
+        found.append({"title": title(model), "figures": [_figure(path, model, names) for path in paths]})
     return found
 
 

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from stages import artifacts
-from stages.params import MODELS
+from stages.headline import entry, located
+from tools import readme
 from tools.report.sources import Run
 
 SEEDS = Path("metrics/seeds.json")
 OF_STUDY = "studies/seeds/runs/five/metrics"  # the runs that it summarises
 
 
-def headlines(model: str) -> tuple[str, dict[str, tuple[str, int]]]:
-    """What to call a model, and its headline metrics: path in metrics/summary.json, text and decimals."""
-    figures = import_module(f"stages.figures.{model}")
-    return figures.TITLE, figures.HEADLINES
+def title(model: str) -> str:
+    """What to call a model."""
+    return import_module(f"stages.evaluation.{model}").TITLE
 
 
 def section(run: Run) -> list[dict[str, Any]]:
     """For each model its title and its rows: the key, the metric, its value, half width, and what that is over."""
     summary, seeds = run.metrics("summary"), over_seeds(run)
-    found = []
-    for model in MODELS:
-        title, metrics = headlines(model)
-        rows = [
-            {"key": path, "metric": text.format(**summary)} | value(entry, at(seeds, path), decimals)
-            for path, (text, decimals) in metrics.items()
-            if (entry := at(summary, path))
-        ]
-        found += [{"title": title, "rows": rows}] if rows else []
-    return found
+    found: dict[str, list] = {}
+    for model, keys, text, decimals in readme.rows(summary, "HEADLINES"):
+        path = ".".join(keys)
+        of_seeds = entry(seeds, keys) if located(seeds, path) else None
+        row = {"key": path, "metric": text} | value(entry(summary, keys), of_seeds, decimals)
+        found.setdefault(model, []).append(row)
+    return [{"title": model, "rows": rows} for model, rows in found.items()]
 
 
-def value(entry: dict, of_seeds: dict | None, decimals: int) -> dict[str, str]:
+def value(found: dict, of_seeds: dict | None, decimals: int) -> dict[str, str]:
     """A metric as text, with the interval over trainings if several were made, or else over test cases."""
-    if of_seeds is None and entry["n"] > 1:
-        of_seeds = entry
-    shown = of_seeds or entry
-    half_width = shown["ci95_seeds"] if of_seeds else entry["ci95_test"]
+    if of_seeds is None and found["n"] > 1:
+        of_seeds = found
+    shown = of_seeds or found
+    half_width = shown["ci95_seeds"] if of_seeds else found["ci95_test"]
     over = f"{shown['n']} trainings" if of_seeds else "test cases"
     known = half_width is not None and decimals > 0
     return {
@@ -60,17 +55,9 @@ def over_seeds(run: Run) -> dict[str, Any]:
     if not SEEDS.exists():
         return {}
     return {
-        kind: entry
-        for kind, entry in artifacts.read_json(SEEDS).items()
+        kind: metrics
+        for kind, metrics in artifacts.read_json(SEEDS).items()
         if (ours := Path("metrics", kind, f"{run.seed}.json")).exists()
         and (theirs := Path(OF_STUDY, kind, f"{run.seed}.json")).exists()
         and artifacts.read_json(ours) == artifacts.read_json(theirs)
     }
-
-
-def at(tree: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """What stands at a dotted path; None if nothing does."""
-    try:
-        return functools.reduce(operator.getitem, path.split("."), tree)
-    except KeyError:
-        return None

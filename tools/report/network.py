@@ -168,7 +168,11 @@ class Drawn:
         self.settings, self.seed = run.settings, run.seed
         self.device = runtime.prepare(run.settings, run.seed)
         self.posterior = predictive.trained(run.settings, run.seed, self.device)
-        self.classes = words.data_set(evaluation.in_distribution(run.settings))
+        self.learned = evaluation.in_distribution(run.settings)
+
+    def name(self, label: int) -> str:
+        """What a class is called that it can answer with."""
+        return words.class_name(self.settings, self.learned, label)
 
     def __call__(self, pixels: Tensor) -> dict[str, np.ndarray]:
         """Probabilities (images, classes), and entropy and mutual_information (images,), in nats."""
@@ -196,7 +200,7 @@ def foreign(run: Run, drawn: Drawn) -> list[dict[str, Any]]:
                 few = places[np.argsort(values[places], kind="stable")][:CANDIDATES]
             else:  # some from all over the set
                 few = places[np.unique(np.linspace(0, len(places) - 1, CANDIDATES // 2).astype(int))]
-            shown[group] = _cards(drawn, images, few, threshold, group, called) if len(few) else []
+            shown[group] = _cards(drawn, images, few, threshold, group, name) if len(few) else []
         found.append(
             {
                 "key": name,
@@ -211,19 +215,21 @@ def foreign(run: Run, drawn: Drawn) -> list[dict[str, Any]]:
 
 
 def _cards(
-    drawn: Drawn, images: datasets.Images, places: np.ndarray, threshold: float, group: str, called: words.DataSet
+    drawn: Drawn, images: datasets.Images, places: np.ndarray, threshold: float, group: str, data_set: str
 ) -> list[dict[str, Any]]:
     said, labels = drawn(images.pixels[places]), images.labels[places].tolist()
     cards = []
     for place, (p, nats) in enumerate(zip(said["probabilities"], said["entropy"], strict=True)):
         if (nats <= threshold) == (group == "answered"):
             label, best = labels[place], int(p.argmax())
-            truth = f"{called.one}, {words.class_name(called, label)}" if label >= 0 else called.one
+            truth = words.data_set(data_set).one
+            if label >= 0:
+                truth += f", {words.class_name(drawn.settings, data_set, label)}"
             cards.append(
                 {
                     "picture": pictures.one(images.pixels[places[place]].numpy()),
                     "truth": truth,
-                    "guess": words.class_name(drawn.classes, best),
+                    "guess": drawn.name(best),
                     "percent": 100 * float(p[best]),
                     "entropy": float(nats),
                 }
@@ -251,7 +257,7 @@ def turned(run: Run, drawn: Drawn) -> dict[str, Any]:
         said = drawn(around)
         found.append(
             {
-                "label": words.class_name(drawn.classes, int(label)),
+                "label": drawn.name(int(label)),
                 "picture": pictures.grid(around.numpy().reshape(-1, PER_ROW, datasets.PIXELS), gap=0),
                 "thumbnail": pictures.one(upright[0].numpy()),
                 "probabilities": rounded(said["probabilities"], 4),
@@ -264,7 +270,7 @@ def turned(run: Run, drawn: Drawn) -> dict[str, Any]:
     return {
         "degrees": list(DEGREES),
         "per_row": PER_ROW,
-        "classes": [words.class_name(drawn.classes, label) for label in classes],
+        "classes": [drawn.name(label) for label in classes],
         "start": int(np.argmax(changes)),
         "images": found,
     }

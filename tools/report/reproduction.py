@@ -7,7 +7,7 @@ from typing import Any
 
 from stages import artifacts, runtime
 from stages.params import MODELS
-from tools.report.headline import headlines
+from tools.report.headline import title
 from tools.report.sources import Run, git
 
 NAMES = {
@@ -41,7 +41,7 @@ def section(run: Run) -> dict[str, Any]:
         machine = first["machine"]
         facts["Trained on"] = f"{machine['cpu']}, {machine['cores']} cores"
         facts["Training took"] = ", ".join(
-            f"{record['seconds']:,.0f} s ({headlines(model)[0]})" for model, record in records.items()
+            f"{record['seconds']:,.0f} s ({title(model)})" for model, record in records.items()
         )
     return {"facts": {name: fact for name, fact in facts.items() if fact}, "commit": commit}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.params import MODELS
 from tools.report import charts
-from tools.report.headline import headlines
+from tools.report.headline import title
 from tools.report.sources import Run
 
 # what elbo.csv has in its column `validation`, and per what the objective counts
@@ -31,7 +31,7 @@ def section(run: Run) -> list[dict[str, Any]]:
         found.append(
             {
                 "model": model,
-                "title": headlines(model)[0],
+                "title": title(model),
                 "objective": charts.history(rows, "elbo", f"nats per {datum}", charts.BLUE, low),
                 "validation": charts.history(rows, "validation", validated, charts.ORANGE),
             }

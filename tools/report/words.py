@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torchvision.datasets import FashionMNIST
+from stages.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,12 @@ class DataSet:
     name: str  # as a title
     one: str  # of its images, with an article
     many: str  # of its images
-    classes: tuple[str, ...] = ()  # what each class is called; empty: by their numbers
 
 
 INVERTED = "inverted_"  # before the name of a data set: its images with black for white
 DATA_SETS = {
     "mnist": DataSet("MNIST", "a digit", "digits"),
-    "fashion_mnist": DataSet(
-        "Fashion-MNIST", "a garment", "clothes", tuple(name.lower() for name in FashionMNIST.classes)
-    ),
+    "fashion_mnist": DataSet("Fashion-MNIST", "a garment", "clothes"),
     "photographs": DataSet("Patches of a photograph", "a patch", "patches"),
     "gaussian_noise": DataSet("Gaussian noise", "noise", "noise images"),
     "uniform_noise": DataSet("Uniform noise", "noise", "noise images"),
@@ -38,9 +35,10 @@ def data_set(name: str) -> DataSet:
     return DATA_SETS.get(name) or DataSet(name.replace("_", " "), "an image", "images")
 
 
-def class_name(data_set: DataSet, label: int) -> str:
-    """What a class is called, in the middle of a sentence."""
-    return data_set.classes[label] if data_set.classes else str(label)
+def class_name(settings: Settings, data_set: str, label: int) -> str:
+    """What a class of a data set is called in params.yaml; its number if it has no name there."""
+    names = settings.data_sets.all()[data_set].classes
+    return names[label] if names else str(label)
 
 
 @dataclass(frozen=True)
