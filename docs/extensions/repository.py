@@ -5,6 +5,7 @@ conf.py knows the address, and is a download otherwise; a link to a folder is pl
 to nothing, which fails the build.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def seen_from_docs(link: re.Match) -> str:
 
 def to_repository(app: Sphinx, document: nodes.document) -> None:
     """Let links to files and folders lead to the repository."""
+    for node in list(document.findall(addnodes.pending_xref)):
+        if node.get("refdomain") == "doc" and Path(node["reftarget"]).is_absolute():  # Markdown outside docs/
+            here = Path(app.env.doc2path(app.env.docname)).parent
+            path = os.path.relpath(node["reftarget"] + ".md", here)
+            node.replace_self(addnodes.download_reference("", "", *node.children, reftarget=path))
     for node in list(document.findall(addnodes.download_reference)):
         _, path = app.env.relfn2path(node["reftarget"], app.env.docname)
         if app.config.repository:

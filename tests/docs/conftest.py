@@ -31,6 +31,7 @@ def pages(tmp_path):
             shutil.copytree(ROOT / "docs" / name, tmp_path / "docs" / name)
         shutil.copy(ROOT / "docs/conf.py", tmp_path / "docs")
         (tmp_path / "README.md").write_text(readme)
+        (tmp_path / "CHANGELOG.md").write_text("# Changes\n")
         (tmp_path / "params.yaml").write_text("seeds: [0]\n")
         (tmp_path / "stages").mkdir()
         (tmp_path / "stages/train.py").write_text("print('train')\n")

@@ -32,7 +32,8 @@ print(6 * 7)
 """
 GOOD = """# A page
 
-[code](../stages/train.py), [a folder](../stages/), [a chapter](chapter.md#a-chapter), [here](#a-page)
+[code](../stages/train.py), [a folder](../stages/), [changes](../CHANGELOG.md),
+[a chapter](chapter.md#a-chapter), [here](#a-page)
 """
 
 
@@ -57,19 +58,21 @@ def test_links_to_files_without_an_address_are_downloads(pages):
     folder = pages(chapter=NOTEBOOK, page=GOOD)
     assert build(folder).returncode == 0
     assert "train.py" in html(folder, "page") and 'href="_downloads/' in html(folder, "page")
+    assert len(list(folder.glob("docs/_build/html/_downloads/*/CHANGELOG.md"))) == 1
     assert [path.read_text() for path in folder.glob("docs/_build/html/_downloads/*/train.py")] == [
         "print('train')\n"
     ]
 
 
 def test_links_to_files_lead_to_the_repository(pages):
-    readme = "# Read me\n\n[a page](docs/page.md), [code](stages/train.py), [a folder](stages/)\n"
-    folder = pages(readme, chapter=NOTEBOOK, page=GOOD)
+    links = "[a page](docs/page.md), [code](stages/train.py), [a folder](stages/), [changes](CHANGELOG.md)"
+    folder = pages(f"# Read me\n\n{links}\n", chapter=NOTEBOOK, page=GOOD)
     result = build(folder, REPOSITORY="https://example.org/a/b", REVISION="v1")
     assert result.returncode == 0, result.stderr
     for page in ("page", "index"):
         assert 'href="https://example.org/a/b/blob/v1/stages/train.py"' in html(folder, page)
         assert 'href="https://example.org/a/b/tree/v1/stages"' in html(folder, page)
+        assert 'href="https://example.org/a/b/blob/v1/CHANGELOG.md"' in html(folder, page)
     assert 'href="page.html"' in html(folder, "index")
 
 
@@ -135,11 +138,10 @@ def test_pages_in_a_browser(site, browser, width, scheme):
 
 def test_the_theme_can_be_changed_by_keyboard(site, browser):
     window = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-    address = (site / "index.html").as_uri()
-    with quiet_page(browser, address, beside=(site.as_uri(),), **window) as page:
+    address = (site / "index.html").as_uri()  # the theme writes to the console what it does
+    with quiet_page(browser, address, beside=(site.as_uri(),), warnings=True, **window) as page:
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
         page.locator("button.theme-toggle:visible").first.focus()
-        for _ in range(2):  # from automatic to light, to dark
-            page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # from automatic to what the system does not prefer
         assert page.evaluate(background) != light
