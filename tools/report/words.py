@@ -67,13 +67,14 @@ FIGURES = {
         "both widen where there were no data.",
     ),
     "blr/sbc": Figure(
-        "Can the posterior be trusted? Ranks of the truth among posterior draws",
+        "Simulation-based calibration: ranks of the true value among posterior draws",
         "Six rank histograms, a row for each guide. With the full covariance they are flat; with mean field those "
         "of intercept and slope are high at both ends.",
     ),
     "blr/criticism": Figure(
         "Posterior predictive checks, before and after the model is rewritten",
-        "Test quantities of the data beside their distributions under the fitted model, before and after.",
+        "Two rows, before and after: the data with the predictive band, and histograms of four test quantities of "
+        "real and replicated data, which lie apart above and overlap below.",
     ),
     "blr/elbo": Figure(
         "Training of the linear regression",
@@ -90,11 +91,11 @@ FIGURES = {
         "in each bin.",
     ),
     "bnn/risk_coverage": Figure(
-        "Leaving the unsure {images} to a person",
+        "Error rate against the share of {images} answered",
         "The share of errors among the answered {images} rises with the share that is answered.",
     ),
     "bnn/roc": Figure(
-        "Telling {other} from {learned}",
+        "Detecting {other} against {learned}",
         "ROC curves of entropy, mutual information and maximum probability, on a logarithmic scale.",
     ),
     "bnn/confusion": Figure(
@@ -102,30 +103,30 @@ FIGURES = {
         "A matrix of true against predicted classes; the few errors off the diagonal are shaded.",
     ),
     "bnn/least_sure": Figure(
-        "The held-out images it is least sure of",
+        "Held-out images with the highest predictive entropy",
         "24 images with their true class and the two best guesses. Many are hard to read for people, too.",
     ),
     "bnn/most_aleatoric": Figure(
-        "Ambiguous to every network drawn from the posterior",
+        "Held-out images with the highest aleatoric uncertainty",
         "24 images with their true class and the two best guesses: the ones of largest expected entropy.",
     ),
     "bnn/most_epistemic": Figure(
-        "Images on which the drawn networks disagree",
+        "Held-out images with the highest epistemic uncertainty",
         "24 images with their true class and the two best guesses: the ones of largest mutual information.",
     ),
     "bnn/shift": Figure(
-        "{images} that turn, blur, drown in noise or disappear",
+        "{images} under rotation, blur, noise and occlusion",
         "Four panels: error, entropy and calibration error against the strength of rotation, blur, noise and "
         "occlusion. Error and entropy grow together, except under rotation, where the entropy falls again while "
         "the error stays high.",
     ),
     "bnn/samples": Figure(
-        "How many posterior samples are enough?",
+        "Quality against the number of posterior samples",
         "Negative log likelihood falls steeply over the first ten posterior samples and then levels off; the "
         "AUROC hardly changes.",
     ),
     "bnn/prior": Figure(
-        "Before any data: networks drawn from the prior",
+        "Prior predictive check: networks drawn from the prior",
         "Three panels: single networks are sure of what they say, each has a favourite class, and their average "
         "gives every class about the same probability.",
     ),
@@ -133,21 +134,22 @@ FIGURES = {
         "Training of the Bayesian neural network",
         "The training objective and the validation likelihood rise steeply at first and then level off.",
     ),
-    "vae/samples": Figure("Drawn from the prior", "A grid of images that the VAE has drawn from its prior."),
+    "vae/samples": Figure("Samples from the prior", "A grid of images that the VAE has drawn from its prior."),
     "vae/reconstructions": Figure(
-        "Held-out images, reconstructed", "Held-out images in the first row, their smoother reconstructions below."
+        "Held-out images and their reconstructions",
+        "Held-out images in the first row, their smoother reconstructions below.",
     ),
     "vae/walks": Figure(
-        "Walks between two images in latent space",
+        "Interpolation between two images in latent space",
         "Six rows of ten images: in each, one image changes gradually into another.",
     ),
     "vae/likelihood": Figure(
-        "Likely is not the same as familiar",
+        "Log likelihood of in-distribution and out-of-distribution images",
         "Histograms of the log likelihood: digits, which the VAE has never seen, lie to the right of the clothes "
         "that it was trained on.",
     ),
     "vae/roc": Figure(
-        "Telling digits from clothes by the likelihood",
+        "Detecting digits against clothes by the likelihood",
         "Two ROC curves: the likelihood alone is worse than chance, corrected for input complexity it is better.",
     ),
     "vae/elbo": Figure(
