@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from stages import artifacts, params
 from tests.pipeline import recompute
@@ -136,10 +136,16 @@ def test_released_weights_are_the_same_bytes_and_not_in_the_cache(second, clone)
     assert second.run("git", "status", "--porcelain") == ""
 
 
-def test_a_second_clone_pulls_and_runs_nothing(second, clone):
+def test_a_second_clone_pulls_predicts_and_runs_nothing(second, clone):
     second.run("bash", "-c", recipe("pull"))
     for path in (clone.folder / "posteriors").rglob("*.*"):
         assert (second.folder / path.relative_to(clone.folder)).read_bytes() == path.read_bytes()
+    digit = Image.new("L", (100, 100), 255)
+    ImageDraw.Draw(digit).line([(50, 20), (50, 80)], fill=0, width=8)
+    digit.save(second.folder.parent / "digit.png")
+    answered = second.attempt("python", "-m", "tools.predict", "--json", str(second.folder.parent / "digit.png"))
+    assert answered.returncode in (0, 3), answered.stderr  # answered, or handed to a person
+    assert sum(json.loads(answered.stdout)["images"][0]["probabilities"].values()) == pytest.approx(1)
     assert "up to date" in second.run("dvc", "status")
     assert second.repro() == set()
     assert second.run("git", "status", "--porcelain") == ""
