@@ -180,22 +180,25 @@ def criticism(path: Path, predictions: Groups, settings: Settings) -> None:
     training = predictions["training"]
     x = np.linspace(settings.regression.x_min, settings.regression.x_max, 120)
     columns = 1 + len(TEST_QUANTITIES)
-    with figure(path, rows=2, columns=columns, size=(3.2, 2.9), sharex="col") as axes:
+    with figure(path, rows=2, columns=columns, size=(3.2, 2.9)) as axes:
         for name, row in zip(("before", "after"), axes, strict=True):
             model = getattr(settings.criticism, name)
-            label = f"{model.mean}, {model.noise.replace('_', ' ')} noise"
+            label = f"{model.mean}, {model.noise.replace('student_t', 'Student t')} noise"
             bands(row[0], predictions[f"{name}_posterior"], x, settings.blr.centre)
             row[0].plot(training["x"], training["y"], "o", color="black", ms=2.5, label="data")
             row[0].set(title=f"{name.capitalize()}: {label}", ylabel="y")
             checks = predictions[f"{name}_checks"]
             values = p_values(checks)
             for axis, (quantity, (observed, replicated)) in zip(row[1:], quantities(checks).items(), strict=True):
-                both = np.concatenate([observed, replicated])
-                edges = np.linspace(*np.quantile(both, [0.002, 0.998]), 50)
+                # without the tails of Student t replicates, which would leave everything else in one bin
+                ranges = np.quantile([observed, replicated], [0.05, 0.95], axis=1)
+                margin = 0.1 * (ranges[1].max() - ranges[0].min())
+                edges = np.linspace(ranges[0].min() - margin, ranges[1].max() + margin, 40)
                 axis.hist(replicated, edges, color=GREY, alpha=0.6, label="replicated data")
                 axis.hist(observed, edges, color=ORANGE, alpha=0.6, label="real data")
                 p = values[f"p_{quantity}"]
                 axis.set(title=f"{quantity.replace('_', ' ')}: p = {p:.3f}", yticks=[])
         axes[0][0].legend(fontsize=8)
         axes[0][1].legend(fontsize=8)
-        axes[1][0].set_xlabel("x")
+        for axis, quantity in zip(axes[1], ("x", *TEST_QUANTITIES), strict=True):
+            axis.set_xlabel(quantity.replace("_", " "))
