@@ -46,7 +46,7 @@ def headline_table(summary: dict, seeds: dict) -> str:
     lines = ["| model | metric | test | over seeds |", "|---|---|---|---|"]
     for model, keys, text, decimals in rows(summary, "HEADLINES"):
         test = value(entry(summary, keys), "ci95_test", decimals)
-        others = value(entry(seeds, keys), "ci95_seeds", decimals) if located(seeds, ".".join(keys)) else ""
+        others = value(entry(seeds, keys), "ci95_seeds", decimals) if located(seeds, ".".join(keys)) else "–"
         lines.append(f"| {model} | {text} | {test} | {others} |")
     return "\n".join(lines)
 

@@ -135,6 +135,8 @@ def test_metrics_of_a_regression_have_intervals_where_they_depend_on_test_cases(
         "posterior": {name: generator.gamma(5.0, size=50) for name in ("intercept", "slope", "noise")},
         "exact": {"mean": np.ones(2), "sd": np.ones(2)},
         "cases": {name: generator.random(80) for name in ("x", "y", "mean", "nll", "cdf")},
+        "checks": {"x": np.arange(5.0)}
+        | {name: generator.normal(size=(9, 5)) for name in ("observed", "replicated")},
     }
     found = bootstrap(blr.metrics, predictions, blr.TEST_CASES)
     assert found.keys() == blr.metrics(predictions).keys()
