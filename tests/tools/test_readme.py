@@ -7,7 +7,6 @@ import pytest
 from stages.command import Failure
 from tools import readme
 
-
 LINKS = [
     (document, link)
     for document in readme.DOCUMENTS
