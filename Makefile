@@ -95,7 +95,7 @@ test: lint
 
 test-slow: setup browser
 	$(PIP) --requirement docs/requirements.txt
-	python -m pytest -m slow
+	python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 # -E: notebooks read files that Sphinx does not know; what they gave is kept in docs/_build/cache
 docs: setup
