@@ -10,7 +10,7 @@ from stages import artifacts
 from tests.pipeline.conftest import Clone, tiny_clone
 from tests.tiny import ROOT
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 FILES = ROOT / "docs/examples/swag"
 SWAG = {"steps": 12, "learning_rate": 0.1, "every": 2, "rank": 4}
 
