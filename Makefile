@@ -1,6 +1,6 @@
 # Each target runs the plain command, after the one-time set-up.
 #   make help    this list
-#   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 3 minutes
+#   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 4 minutes
 #   make test    lint and tests                          make test-slow tests that each take minutes
 #   make gate    is the committed dvc.lock current?      make closure   update the deps of all stages from imports
 #   make verify  rerun everything in a clean copy and compare every metric with the committed one

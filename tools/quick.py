@@ -1,6 +1,6 @@
 """Run the whole pipeline on a small part of the data with few steps, in a separate folder.
 
-It runs every stage and draws every figure in three minutes, and leaves committed results unchanged. The numbers
+It runs every stage and draws every figure in four minutes, and leaves committed results unchanged. The numbers
 are meaningless, since the models are hardly trained. params.quick.yaml contains the overrides.
 """
 
