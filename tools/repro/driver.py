@@ -23,7 +23,9 @@ from tools.repro import dvc_api, worker
 from tools.repro.dvc_api import Entry
 from tools.repro.plan import GPU, Plan
 
-cloudpickle.register_pickle_by_value(worker)  # workers need not have this project
+cloudpickle.register_pickle_by_value(worker)  # workers need not have this project, nor need the scheduler
+# a copy of worker.reproduce: Dask tries to pickle a graph by reference first, which would succeed for the original
+REPRODUCE = cloudpickle.loads(cloudpickle.dumps(worker.reproduce))
 PATIENCE = "60 s"  # how long a stage waits for a worker that can run it, unless Dask's settings say it
 HOW = ("ran", "known", "unchanged")  # known: from the run-cache
 CORE = "requirements-core.txt"  # packages on which results depend, if there is such a file
@@ -120,7 +122,7 @@ class Run:
             if GPU not in declared:
                 task.resources.pop(GPU, None)
             future = self.client.submit(
-                worker.reproduce,
+                REPRODUCE,
                 self.workshop.name,
                 asdict(task.entry),
                 label,
