@@ -115,13 +115,13 @@ class Run:
     def submit(self) -> None:
         """Submit every stage as a task that waits for those that it reads from."""
         declared = {name for info in self._workers().values() for name in info["resources"]}
+        work = worker.task(self.workshop.name)
         for label, task in self.plan.tasks.items():
             parents = [self.futures.get(name) or asdict(self.plan.fresh[name]) for name in task.needs]
             if GPU not in declared:
                 task.resources.pop(GPU, None)
             future = self.client.submit(
-                worker.reproduce,
-                self.workshop.name,
+                work,
                 asdict(task.entry),
                 label,
                 *parents,
