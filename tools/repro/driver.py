@@ -23,9 +23,7 @@ from tools.repro import dvc_api, worker
 from tools.repro.dvc_api import Entry
 from tools.repro.plan import GPU, Plan
 
-cloudpickle.register_pickle_by_value(worker)  # workers need not have this project, nor need the scheduler
-# a copy of worker.reproduce: Dask tries to pickle a graph by reference first, which would succeed for the original
-REPRODUCE = cloudpickle.loads(cloudpickle.dumps(worker.reproduce))
+cloudpickle.register_pickle_by_value(worker)  # workers need not have this project
 PATIENCE = "60 s"  # how long a stage waits for a worker that can run it, unless Dask's settings say it
 HOW = ("ran", "known", "unchanged")  # known: from the run-cache
 CORE = "requirements-core.txt"  # packages on which results depend, if there is such a file
@@ -117,13 +115,13 @@ class Run:
     def submit(self) -> None:
         """Submit every stage as a task that waits for those that it reads from."""
         declared = {name for info in self._workers().values() for name in info["resources"]}
+        work = worker.task(self.workshop.name)
         for label, task in self.plan.tasks.items():
             parents = [self.futures.get(name) or asdict(self.plan.fresh[name]) for name in task.needs]
             if GPU not in declared:
                 task.resources.pop(GPU, None)
             future = self.client.submit(
-                REPRODUCE,
-                self.workshop.name,
+                work,
                 asdict(task.entry),
                 label,
                 *parents,

@@ -58,7 +58,8 @@ def made(repo: Repo, targets: Sequence[str], allow_missing: bool = False) -> Pla
         entry = entries[label] = locks.entry(stage)
         if stage.is_import:
             raise Failure(f"{label}: imports cannot run on workers: run `dvc repro {label}` first")
-        changed = stage.changed(allow_missing=True)
+        never = entry.content is None and not entry.is_data
+        changed = never or stage.changed(allow_missing=True)
         absent = not changed and stage.changed_outs()
         lost = absent and dvc_api.missing(repo, entry)
         if changed or (lost and not allow_missing) or any(name in plan.tasks for name in names):

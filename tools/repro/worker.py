@@ -15,7 +15,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
@@ -161,7 +161,16 @@ def installed(name: str) -> str | None:
         return None
 
 
-def reproduce(run: str, entry: dict[str, Any], label: str, *parents: dict[str, Any]) -> dict[str, Any]:
-    """The task of Dask: `parents` are the results of other tasks, or entries of stages that are up to date."""
-    workshop = get_worker().plugins[run]
-    return workshop.run(entry, [parent.get("entry", parent) for parent in parents], label)
+def task(run: str) -> Callable[..., dict[str, Any]]:
+    """The task of Dask for one stage of a run, by the name of its workshop.
+
+    Dask sends a function of a module by its name, and workers need not have the module. This one has no such name,
+    so it is sent itself.
+    """
+
+    def reproduce(entry: dict[str, Any], label: str, *parents: dict[str, Any]) -> dict[str, Any]:
+        """Parents are the results of other tasks, or entries of stages that are up to date."""
+        workshop = get_worker().plugins[run]
+        return workshop.run(entry, [parent.get("entry", parent) for parent in parents], label)
+
+    return reproduce
