@@ -36,7 +36,7 @@ Path(out + ".json").write_text(json.dumps({"length": len(text)}))
 
 
 def stage(out: str, *inputs: str, seconds: float = 0.1, metrics: bool = False, **more) -> dict:
-    """A stage of the tiny pipeline; its `cache: false` file is one of `metrics`, or of `outs` as in our pipeline."""
+    """A stage; its `cache: false` file is one of its metrics, or of its outs as in our pipeline."""
     uncached = [{f"{out}.json": {"cache": False}}]
     return {
         "cmd": f"python make.py {out} {seconds} {' '.join(inputs)}".strip(),
