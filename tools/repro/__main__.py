@@ -77,6 +77,8 @@ def reproduce(args: argparse.Namespace, start: float) -> None:
             plan.check_reach(repo, todo, set(files))
             if dvc_api.has_remote(repo):
                 dvc_api.check_remote(repo)
+            elif args.scheduler:
+                raise Failure("a cluster exchanges data through a DVC remote: run `dvc remote add --default`")
             dvc_api.push(repo, [*todo.fresh.values(), *todo.perhaps])
         dvc_api.pull(repo, todo.absent)
     if not todo.tasks:

@@ -15,6 +15,7 @@ import cloudpickle
 import dask
 from dask.utils import parse_timedelta
 from distributed import Client, Future
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 from tqdm import tqdm
 
 from stages import artifacts
@@ -108,9 +109,7 @@ class Run:
         try:
             self.client.wait_for_workers(1, timeout=parse_timedelta(patience()))
         except TimeoutError:
-            raise Failure(
-                f"there is no worker (no-workers-timeout: {patience()}): start one with `dask worker`"
-            ) from None
+            raise Failure(lacking({})) from None
 
     def submit(self) -> None:
         """Submit every stage as a task that waits for those that it reads from."""
@@ -149,8 +148,12 @@ class Run:
     def _end(self, label: str, waiting: dict[str, None]) -> None:
         try:
             result = self.futures[label].result()
+        except (NoWorkerError, NoValidWorkerError):  # the scheduler was faster than `_hopeless`
+            self._fail(label, lacking(self.plan.tasks[label].resources), waiting)
+            return
         except (Exception, CancelledError) as error:
-            if not any(name in self.failed for name in self.plan.tasks[label].needs):
+            parents = (self.futures[name] for name in self.plan.tasks[label].needs if name in waiting)
+            if all(future.status == "finished" for future in parents):  # if not, theirs is the failure to report
                 self._fail(label, str(error) or type(error).__name__, waiting)
             return
         self.done[label] = Done(Entry(**result["entry"]), result["how"], result["records"])
@@ -189,11 +192,7 @@ class Run:
             ):
                 unmet.pop(label, None)
             elif now - unmet.setdefault(label, now) > limit and not any(name in waiting for name in task.needs):
-                wanted = " ".join(f"{name}={amount:g}" for name, amount in task.resources.items())
-                which = f"no worker has {wanted}" if wanted else "there is no worker"
-                hopeless[label] = f"{which} (no-workers-timeout: {patience()}): start one with `dask worker`" + (
-                    f' --resources "{wanted}"' if wanted else ""
-                )
+                hopeless[label] = lacking(task.resources)
         return hopeless
 
     def _workers(self) -> dict[str, Any]:
@@ -210,6 +209,15 @@ class Run:
 def patience() -> str:
     """How long to wait for a worker that can run a stage, by Dask's settings or PATIENCE."""
     return dask.config.get("distributed.scheduler.no-workers-timeout") or PATIENCE
+
+
+def lacking(resources: Mapping[str, float]) -> str:
+    """That no worker has these resources, and the remedy; without resources, that there is no worker at all."""
+    wanted = " ".join(f"{name}={amount:g}" for name, amount in resources.items())
+    which, option = (
+        (f"no worker has {wanted}", f' --resources "{wanted}"') if wanted else ("there is no worker", "")
+    )
+    return f"{which} (no-workers-timeout: {patience()}): start one with `dask worker{option}`"
 
 
 def finish(repo: dvc_api.Repo, plan: Plan, done: Mapping[str, Done]) -> None:

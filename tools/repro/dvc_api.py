@@ -200,6 +200,11 @@ def noted_restores(repo: Repo) -> list[Stage]:
     return restored
 
 
+def remember(repo: Repo, stage: Stage) -> None:
+    """Add a stage that was reproduced to the run-cache; DVC leaves out those that have `cache: false` outputs."""
+    repo.stage_cache.save(stage)
+
+
 def push_runs(repo: Repo) -> None:
     """Add the local run-cache to the remote's."""
     if has_remote(repo):

@@ -66,7 +66,8 @@ def reproduce(config: dict, entry: Entry, parents: list[Entry]) -> tuple[Entry, 
             return entry, "unchanged"
         dvc_api.pull_run(repo, stage)
         restored = dvc_api.noted_restores(repo)
-        repo.reproduce([entry.target], single_item=True)
+        for one in repo.reproduce([entry.target], single_item=True):
+            dvc_api.remember(repo, one)
         done = replace(entry, content=load_yaml(entry.lock)["stages"][entry.name])
         dvc_api.push(repo, [done])
         dvc_api.push_runs(repo)  # last: where a run is known, what it made is there

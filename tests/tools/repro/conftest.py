@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,26 +20,29 @@ MAKE = """
 import json, os, sys, time
 from pathlib import Path
 
+def say(what):
+    if "STARTS" in os.environ:
+        with open(os.environ["STARTS"], "a") as starts:
+            starts.write(f"{out} {os.getpid()} {what} {time.time()}\\n")
+
 out, seconds, *inputs = sys.argv[1:]
-if "STARTS" in os.environ:
-    with open(os.environ["STARTS"], "a") as starts:
-        starts.write(f"{out} {os.getpid()} {os.environ.get('CUDA_VISIBLE_DEVICES', '-')} {time.time()}\\n")
+say(os.environ.get("CUDA_VISIBLE_DEVICES") or "none")
 time.sleep(float(seconds))
-if "STARTS" in os.environ:
-    with open(os.environ["STARTS"], "a") as starts:
-        starts.write(f"{out} ended - {time.time()}\\n")
+say("end")
 text = "".join(Path(path).read_text() for path in inputs) + Path(out).name
 Path(out).write_text(text)
 Path(out + ".json").write_text(json.dumps({"length": len(text)}))
 """
 
 
-def stage(out: str, *inputs: str, seconds: float = 0.1, **more) -> dict:
-    """A stage of the tiny pipeline."""
+def stage(out: str, *inputs: str, seconds: float = 0.1, metrics: bool = False, **more) -> dict:
+    """A stage; its `cache: false` file is one of its metrics, or of its outs as in our pipeline."""
+    uncached = [{f"{out}.json": {"cache": False}}]
     return {
         "cmd": f"python make.py {out} {seconds} {' '.join(inputs)}".strip(),
         "deps": ["make.py", *inputs],
-        "outs": [out, {f"{out}.json": {"cache": False}}],
+        "outs": [out] if metrics else [out, *uncached],
+        **({"metrics": uncached} if metrics else {}),
         **more,
     }
 
@@ -50,8 +52,24 @@ def pipeline(seeds: int = 2, seconds: float = 0.1) -> dict[str, dict]:
     stages = {"data": stage("data")}
     for seed in range(seeds):
         stages[f"train-{seed}"] = stage(f"train-{seed}.bin", "data", seconds=seconds)
-        stages[f"evaluate-{seed}"] = stage(f"evaluate-{seed}", f"train-{seed}.bin", f"train-{seed}.bin.json")
+        stages[f"evaluate-{seed}"] = stage(
+            f"evaluate-{seed}", f"train-{seed}.bin", f"train-{seed}.bin.json", metrics=True
+        )
     return stages | {"summary": stage("summary", *(f"evaluate-{seed}.json" for seed in range(seeds)))}
+
+
+STARTED: list[subprocess.Popen] = []  # by the projects of one test
+
+
+@dataclass(frozen=True)
+class Start:
+    """A start of a stage."""
+
+    out: str
+    pid: int
+    device: str  # CUDA_VISIBLE_DEVICES, or `none`
+    begin: float
+    end: float | None
 
 
 @dataclass
@@ -67,21 +85,33 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
 
+    @property
+    def said(self) -> Path:
+        """What the last command printed, also while it runs."""
+        return self.folder.with_suffix(".said")
+
     def start(self, *words: str) -> subprocess.Popen:
-        """Start a command in it."""
+        """Start a command in it, as the leader of a process group."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         fixed = {"PATH": path, "PYTHONHASHSEED": "0"}  # DVC's plan iterates a set
         environment = os.environ | fixed | self.environment
-        return subprocess.Popen(
-            words, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        with self.said.open("w") as said:
+            process = subprocess.Popen(
+                words, cwd=self.folder, env=environment, stdout=said, stderr=said, start_new_session=True
+            )
+        STARTED.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen, status: int = 0) -> str:
+        """Wait for such a command, and return what it printed."""
+        process.wait(timeout=300)
+        printed = self.said.read_text()
+        assert process.returncode == status, f"{process.args}: {process.returncode}\n{printed}"
+        return printed
 
     def run(self, *words: str, status: int = 0) -> str:
         """Run a command in it, and return what it printed."""
-        process = self.start(*words)
-        printed, _ = process.communicate(timeout=300)
-        assert process.returncode == status, f"{' '.join(words)}: {process.returncode}\n{printed}"
-        return printed
+        return self.end(self.start(*words), status)
 
     def repro(self, *words: str, status: int = 0) -> str:
         """`python -m tools.repro`."""
@@ -106,18 +136,20 @@ class Project:
             copied.run("dvc", "remote", "add", "--quiet", "--default", "store", str(store))
         return copied
 
-    def started(self) -> list[str]:
-        """Names of what the stages have begun to make, in order; needs STARTS in the environment."""
-        return [line.split()[0] for line in self.events() if line.split()[1] != "ended"]
-
-    def events(self) -> list[str]:
-        """Lines of the file STARTS."""
+    def starts(self, out: str | None = None) -> list[Start]:
+        """What stages began to make, in order; needs STARTS in the environment."""
         path = Path(self.environment["STARTS"])
-        return path.read_text().splitlines() if path.exists() else []
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        ends = {pid: float(time) for _, pid, kind, time in lines if kind == "end"}
+        return [
+            Start(name, int(pid), kind, float(time), ends.get(pid))
+            for name, pid, kind, time in lines
+            if kind != "end" and out in (None, name)
+        ]
 
 
 @pytest.fixture
-def project(tmp_path) -> Project:
+def project(tmp_path) -> Iterator[Project]:
     """The tiny pipeline, committed and never run."""
     made = Project(tmp_path / "serial")
     made.folder.mkdir()
@@ -132,15 +164,27 @@ def project(tmp_path) -> Project:
     (made.folder / "make.py").write_text(MAKE)
     made.write(pipeline())
     made.commit()
-    return made
+    yield made
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
 
 
-@dataclass
+@dataclass(frozen=True)
+class Server:
+    """A scheduler or worker."""
+
+    process: subprocess.Popen
+    log: Path
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A scheduler and workers."""
 
     address: str
-    workers: list[subprocess.Popen]
+    workers: list[Server]
 
 
 @contextmanager
@@ -155,21 +199,13 @@ def processes(folder: Path, *workers: dict[str, str], options: Sequence[str] = (
     folder.mkdir(parents=True)
     file, started = folder / "scheduler.json", []
 
-    def dask(name: str, words: str, environment: dict[str, str]) -> subprocess.Popen:
+    def dask(name: str, words: str, environment: dict[str, str]) -> Server:
         place = folder / name
         place.mkdir()
+        command = [sys.executable, "-m", "dask", *words.split(), "--no-dashboard", "--scheduler-file", file]
         with (place / "log").open("w") as log:
-            command = [
-                sys.executable,
-                "-m",
-                "dask",
-                *words.split(),
-                "--no-dashboard",
-                "--scheduler-file",
-                str(file),
-            ]
-            environment = os.environ | environment
-            started.append(subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log))
+            process = subprocess.Popen(command, cwd=place, env=os.environ | environment, stdout=log, stderr=log)
+        started.append(Server(process, place / "log"))
         return started[-1]
 
     try:
@@ -182,15 +218,16 @@ def processes(folder: Path, *workers: dict[str, str], options: Sequence[str] = (
             running.append(dask(f"worker-{number}", words, environment))
         yield Cluster(yaml.safe_load(file.read_text())["address"], running)
     finally:
-        for process in reversed(started):
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        for server in reversed(started):
+            server.process.kill()
+            server.process.wait()
 
 
 @pytest.fixture
 def cluster(tmp_path) -> Iterator[Cluster]:
-    """Two workers."""
-    with processes(tmp_path / "cluster", {}, {}) as running:
+    """Two workers, whose stages say when they start and end."""
+    says = {"STARTS": str(tmp_path / "starts")}
+    with processes(tmp_path / "cluster", says, says) as running:
         yield running
 
 

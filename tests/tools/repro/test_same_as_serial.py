@@ -111,9 +111,9 @@ def test_a_fresh_clone_with_the_remote_runs_nothing_and_one_more_seed_only_its_o
 
 def test_runs_that_another_machine_made_are_known(pair, cluster, tmp_path):
     """The lock files are lost, the remote is not."""
-    _, parallel = pair()
+    serial, parallel = pair()
     parallel.repro("--scheduler", cluster.address)
-    other = pair()[0].copy(tmp_path / "other")
+    other = serial.copy(tmp_path / "other")
     other.run("dvc", "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
     assert "0 ran, 6 known" in other.repro("--scheduler", cluster.address)
     compare(parallel, other)
