@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import dask
 import yaml
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster
+from distributed.comm import connect
 
 from stages.command import Failure
 from tools.repro.plan import GPU
@@ -117,11 +119,17 @@ def at(address: str) -> Iterator[Client]:
         Failure: if it does not answer.
     """
     try:
-        client = Client(address, timeout=ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:  # the last two: the address cannot be read
+        asyncio.run(answer(address))
+    except (OSError, ValueError, TypeError) as error:  # the last two: the address cannot be read, no certificate
         raise Failure(f"the scheduler {address} does not answer: {error}") from error
-    with client:
+    with Client(address, timeout=ANSWER, set_as_default=False) as client:
         yield client
+
+
+async def answer(address: str) -> None:
+    """Connect as a client does; `Client` itself would print a traceback as it is thrown away after an error."""
+    comm = await connect(address, timeout=ANSWER, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 def cpu_count() -> int:
