@@ -31,7 +31,7 @@ __all__ = ["Repo", "lock_repo"]
 LOCK_HEAD = "schema: '2.0'\nstages:\n"
 NAME = re.compile(r"  ([\w@.-]+):", re.ASCII)  # the line of a lock file that begins an entry
 BODY = re.compile(r"    .*[^ ]")
-UNUSUAL = re.compile(r"(^| )[#&*]|[\r\t]")
+UNUSUAL = re.compile(r"(^| )#|(: |- )[&*]|[\r\t]")  # comments, anchors
 LEGACY = "md5-dos2unix"  # DVC's name of the part of a cache or remote that holds the run-cache
 
 
