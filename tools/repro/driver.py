@@ -230,6 +230,5 @@ def finish(repo: dvc_api.Repo, plan: Plan, done: Mapping[str, Done]) -> None:
                 with artifacts.replacing(Path(repo.root_dir, name)) as temporary:
                     temporary.write_text(text)
         dvc_api.pull(repo, [one.entry for one in ended])
-        for stage in repo.index.stages:
-            if stage.addressing in done:
-                stage.ignore_outs()
+        for label in done:
+            plan.tasks[label].stage.ignore_outs()  # of the plan: to load them anew costs as much as to plan
