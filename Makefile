@@ -7,6 +7,7 @@
 #   make verify  rerun everything in a clean copy and compare every metric with the committed one
 #   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/; JOBS=2 as above
 #   make bench   how fast, beside other libraries and hand-written code
+#   make bench-scale   how far `make repro JOBS=2` goes: 1,000 stages; docs/scale.md
 #   make costs   what the runs made here took, into benchmarks/costs.json
 #   make report  the results as one page, report/index.html, that opens offline
 #   make plots   `dvc plots show` and `dvc plots diff` write pages that open offline, too
@@ -33,7 +34,7 @@ REPRO = $(if $(JOBS),python -m tools.repro --jobs $(JOBS),dvc repro)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help setup repro repro-setup quick verify study bench costs checkout pull pretrained report plots browser
-.PHONY: docs citation test test-slow lint format gate closure pins
+.PHONY: bench-scale docs citation test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 help:
@@ -80,6 +81,9 @@ pretrained: setup
 bench: setup
 	$(PIP) --requirement benchmarks/requirements.txt
 	python -m benchmarks
+
+bench-scale: repro-setup
+	python -m benchmarks.scale
 
 costs: setup
 	python -m tools.costs

@@ -79,19 +79,16 @@ class Run:
         """Run all of it, and leave nothing on the workers, however it ends; `done` holds what was finished.
 
         Raises:
-            Failure: if a worker has other versions of packages on which results depend.
+            Failure: if there is no worker, or one has other versions of packages on which results depend.
         """
         self.client, name = client, self.workshop.name
         if client.dashboard_link:
             print(f"dashboard: {client.dashboard_link}")
+        self._check_workers()
         client.subscribe_topic(name, self._on_start)
+        client.register_plugin(self.workshop, name=name)
         with tqdm(total=len(self.plan.tasks), unit="stage", disable=None) as self.bar:
             try:
-                self._wait_for_workers()
-                for address, wrong in client.run(worker.mismatch, self.workshop.packages).items():
-                    if wrong:
-                        raise Failure(f"worker {address} has {wrong}: install the same requirements there")
-                client.register_plugin(self.workshop, name=name)
                 self.submit()
                 self.follow()
             finally:
@@ -105,11 +102,14 @@ class Run:
         lost = len(self.plan.tasks) - len(self.done)
         return ", ".join([*counts, f"{lost} failed or not run"] if lost else counts)
 
-    def _wait_for_workers(self) -> None:
+    def _check_workers(self) -> None:
         try:
             self.client.wait_for_workers(1, timeout=parse_timedelta(patience()))
         except TimeoutError:
             raise Failure(lacking({})) from None
+        for address, wrong in self.client.run(worker.mismatch, self.workshop.packages).items():
+            if wrong:
+                raise Failure(f"worker {address} has {wrong}: install the same requirements there")
 
     def submit(self) -> None:
         """Submit every stage as a task that waits for those that it reads from."""
@@ -230,6 +230,5 @@ def finish(repo: dvc_api.Repo, plan: Plan, done: Mapping[str, Done]) -> None:
                 with artifacts.replacing(Path(repo.root_dir, name)) as temporary:
                     temporary.write_text(text)
         dvc_api.pull(repo, [one.entry for one in ended])
-        for stage in repo.index.stages:
-            if stage.addressing in done:
-                stage.ignore_outs()
+        for label in done:
+            plan.tasks[label].stage.ignore_outs()  # of the plan: to load them anew costs as much as to plan

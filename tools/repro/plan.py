@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dvc.repo import Repo
+    from dvc.stage import Stage
 
 GPU = "GPU"  # the resource that a stage can do without where no worker has one: PyTorch then uses the processor
 
@@ -25,6 +26,7 @@ class Task:
     entry: Entry  # as in the lock file
     needs: list[str]  # names of the stages that it reads from, stale or not
     resources: dict[str, float] = field(default_factory=dict)  # of a worker, from `meta: {dask: ...}`
+    stage: Stage | None = None  # as DVC loaded it
 
 
 @dataclass
@@ -66,7 +68,8 @@ def made(repo: Repo, targets: Sequence[str], allow_missing: bool = False) -> Pla
             if entry.is_data:
                 raise Failure(f"{label} has changed: run `dvc commit {label}` first")
             resources = (stage.meta or {}).get("dask") or {}
-            plan.tasks[label] = Task(entry, names, {name: float(amount) for name, amount in resources.items()})
+            resources = {name: float(amount) for name, amount in resources.items()}
+            plan.tasks[label] = Task(entry, names, resources, stage)
             if not changed and not lost:
                 plan.perhaps.append(entry)
         elif absent and not lost:
