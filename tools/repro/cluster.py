@@ -89,7 +89,7 @@ def on_this_machine(jobs: int, scratch: str, checkpoints: str) -> Iterator[Clien
             "local_directory": scratch,
             "env": {CHECKPOINTS: checkpoints} | own,
             "resources": {GPU: 1} if number < len(cards) else {},
-            "silence_logs": logging.ERROR,
+            "silence_logs": logging.CRITICAL,  # failed stages are reported by the driver
         }
         workers[number] = {"cls": Nanny, "options": common | options}
     spec = {"workers": workers, "scheduler": {"cls": Scheduler, "options": common | scheduler}}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages import artifacts, command
+from stages.command import Failure
 
 if TYPE_CHECKING:
     from tools.repro.dvc_api import Entry
@@ -30,12 +31,15 @@ def main() -> None:
     path = Path(sys.argv[1])
     job = artifacts.read_json(path)
 
-    from dvc.logger import setup
+    from dvc.exceptions import DvcException
 
     from tools.repro.dvc_api import Entry
 
-    setup()
-    entry, how = reproduce(job["config"], Entry(**job["entry"]), [Entry(**parent) for parent in job["parents"]])
+    parents = [Entry(**parent) for parent in job["parents"]]
+    try:
+        entry, how = reproduce(job["config"], Entry(**job["entry"]), parents)
+    except DvcException as error:  # one line: a traceback would hide the end of the stage's own log
+        raise Failure(str(error)) from error
     records = {str(file): file.read_text() for file in RECORDS.rglob("run.json")} if RECORDS.exists() else {}
     artifacts.write_json(path, {"entry": asdict(entry), "how": how, "records": records})
 
