@@ -74,7 +74,8 @@ def test_after_a_failure_it_is_that_of_keep_going(pair, cluster, project):
     serial, parallel = pair()
     serial.run("dvc", "repro", "--keep-going", status=255)
     printed = parallel.repro("--scheduler", cluster.address, status=1)
-    assert "train-1: FAILED: exit status" in printed and "the reason" in printed
+    assert "train-1: FAILED: exit status" in printed and "Traceback" not in printed
+    assert printed.count("\nthe reason\nfailed to reproduce 'train-1'\n") == 1
     assert "evaluate-1: not run" in printed and "summary: not run" in printed
     assert "3 ran, 0 known, 0 unchanged, 3 failed or not run" in printed
     compare(serial, parallel)
