@@ -1,7 +1,7 @@
 """Run `tools.repro` and note what its own process took: `python driver_times.py TIMES.json [ARGUMENTS]`.
 
 CPU seconds of all its threads: with `--jobs`, Dask's scheduler is one of them. Workers and stages are not counted.
-The phases: planning (with all imports), submission, following, and the lock file with what stages made.
+The phases: planning, submission, following, and the lock file with what stages made; `total` has all imports too.
 """
 
 from __future__ import annotations
