@@ -22,8 +22,7 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The training images, without labels."""
     model, guide = (part.to(device) for part in vae.build(settings.vae))
     train = datasets.load(settings.vae.dataset, "train", settings.images).to(device)
-    validation = datasets.load(settings.vae.dataset, "validation", settings.images).to(device)
-    held_out = datasets.fixed_binarisation(validation.pixels)
+    held_out = datasets.published_binarisation(settings.vae.dataset, "validation", settings.images).to(device)
     minibatches = datasets.Minibatches(len(train), settings.vae.batch_size, seed, device)
     objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
 

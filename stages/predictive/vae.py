@@ -37,15 +37,26 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
         (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
     """
-    held_out = datasets.load(settings.vae.dataset, settings.evaluate.split, settings.images)
-    cases = predict_cases(settings, trained, held_out)
+    which = settings.vae.dataset, settings.evaluate.split, settings.images
+    held_out = datasets.load(*which)
+    cases = predict_cases(settings, trained, held_out, datasets.published_binarisation(*which))
     latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
     return {"cases": cases, "pictures": _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])}
 
 
-def predict_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
-    """Likelihood bounds of any images, binarised once."""
-    binary = datasets.fixed_binarisation(images.pixels)
+def predict_cases(
+    settings: Settings, trained: Trained, images: datasets.Images, binary: Tensor | None = None
+) -> dict[str, np.ndarray]:
+    """Likelihood bounds of any images.
+
+    Args:
+        settings: the whole of params.yaml.
+        trained: the model and its learned posterior.
+        images: grey.
+        binary: the same images, binarised; None: `datasets.fixed_binarisation` of them.
+    """
+    if binary is None:
+        binary = datasets.fixed_binarisation(images.pixels)
     cases = likelihood.bounds(*trained, binary.to(_device(trained)), settings.evaluate.vae.iwae_samples)
     cases = {name: value.cpu().numpy() for name, value in cases.items()}
     return cases | {
