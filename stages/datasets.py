@@ -89,9 +89,9 @@ def binarise(pixels: Tensor) -> Tensor:
 def published_binarisation(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> Tensor:
     """The one binary draw of a held-out set that likelihoods are reported on; (images, 784) float32.
 
-    As Norouzi et al. (2020) draw it in `utils/load_data/base_load_data.py`: NumPy's legacy generator with seed 777,
-    `binomial(1, grey / 255)` first for all validation images, then for all test images. `sizes` only shortens the
-    result, so an image has the same pixels however many are used.
+    As Norouzi et al. (2020) draw it in `utils/load_data/base_load_data.py`: NumPy's legacy generator with seed
+    777, `binomial(1, grey / 255)` first for all validation images, then for all test images. `sizes` only shortens
+    the result, so an image has the same pixels however many are used.
 
     Args:
         name: one of `data_sets` in params.yaml.
@@ -108,7 +108,7 @@ def published_binarisation(name: str, split: str, sizes: DataSize, root: str | P
 
 
 def fixed_binarisation(pixels: Tensor) -> Tensor:
-    """One binary draw of images for which none is published, such as noise or shifted images; (images, 784) float32.
+    """One binary draw of images for which none is published, such as noise; (images, 784) float32.
 
     A generator of their own with the same seed, from their first pixel to their last. For a held-out split of a
     data set use `published_binarisation`.
