@@ -97,7 +97,6 @@ class _AgainWeighted(Messenger):
 
     def _pyro_post_sample(self, message) -> None:
         if not message["is_observed"] and message["value"].requires_grad:
-            message["value"] = message["value"].clone()
             message["value"].register_hook(lambda gradient: gradient * self.weights.unsqueeze(-1))
 
 

@@ -56,7 +56,7 @@ class State:
     @torch.no_grad()
     def average(self) -> None:
         """After each of the last `average_steps` steps: include the parameters in their running mean."""
-        number = self.step - (self.steps - self.average_steps)
+        number = self.step - max(0, self.steps - self.average_steps)
         if number == 1:
             self.mean = [parameter.detach().clone() for parameter in self.parameters]
         elif number > 1:
