@@ -120,10 +120,17 @@ class PixelsBefore(nn.Module):
     def __init__(self, pixels: int):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(pixels, pixels))
+        self.scale = (
+            pixels**-0.5
+        )  # one step of Adam moves all weights; together they must not move the sum too far
+
+    def coefficients(self) -> Tensor:
+        """Row i: what each pixel adds to the log odds of pixel i; zero from i on, (pixels, pixels)."""
+        return self.scale * self.weight.tril(-1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., pixels) -> (..., pixels); the first is zero."""
-        return (x - 0.5) @ self.weight.tril(-1).T
+        return (x - 0.5) @ self.coefficients().T
 
 
 class Model(PyroModule):
@@ -183,8 +190,8 @@ class Model(PyroModule):
         if self.before is None:
             return (uniform < logits.sigmoid()).float(), logits.sigmoid()
         x = torch.full_like(logits, 0.5)  # pixels still to be drawn add nothing
-        for pixel, weight in enumerate(self.before.weight):
-            logits[..., pixel] += (x[..., :pixel] - 0.5) @ weight[:pixel]
+        for pixel, coefficients in enumerate(self.before.coefficients()):
+            logits[..., pixel] += (x - 0.5) @ coefficients
             x[..., pixel] = (uniform[..., pixel] < logits[..., pixel].sigmoid()).float()
         return x, logits.sigmoid()
 
