@@ -56,7 +56,7 @@ class Params(Training):
     @classmethod
     def _dreg_knows_one_level(cls, gradient, info: pydantic.ValidationInfo):
         if gradient == "dreg" and info.data.get("levels") == 2:
-            raise ValueError("vae.gradient = dreg needs vae.levels = 1: use stl or elbo with two")
+            raise ValueError("needs vae.levels = 1: with two levels use stl or elbo")
         return gradient
 
     @property
