@@ -181,6 +181,35 @@ def choice() -> str:
     return "\n".join(lines)
 
 
+LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
+    ("iwae_5000", "−IWAE, 5,000 samples", 2),
+    ("iwae_500", "−IWAE, 500 samples", 2),
+    ("elbo", "−ELBO", 2),
+    ("rate", "rate", 2),
+    ("active_units", "active units", 0),
+    ("parameters", "parameters", 0),
+]
+
+
+def likelihoods() -> str:
+    """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
+    path = ROOT / "metrics/vae_likelihood.json"
+    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "rows": {}}
+    names = [text for _, text, _ in LIKELIHOODS]
+    lines = ["| | " + " | ".join([*names, "training, s"]) + " |", "|---" * (len(LIKELIHOODS) + 2) + "|"]
+    for name, metrics in found["rows"].items():
+        cells = []
+        for key, _, decimals in LIKELIHOODS:
+            entry = metrics[key]
+            interval = f" ± {entry['ci95_seeds']:.{decimals}f}" if entry["ci95_seeds"] and decimals else ""
+            cells.append(f"{entry['mean']:,.{decimals}f}{interval}")
+        seconds = costs.mean_seconds(f"studies/vae_likelihood/runs/{name}/posteriors/vae/*")
+        cells.append("" if seconds is None else f"{seconds:,.0f}")
+        mark = "**" if name == found["chosen"] else ""
+        lines.append(f"| {mark}{name}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def dag() -> str:
     """The pipeline as a Mermaid flowchart, without the studies."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
@@ -198,6 +227,7 @@ PARTS = {
     "families": families,
     "reverse": partial(families, "bnn_reverse"),
     "choice": choice,
+    "likelihoods": likelihoods,
     "speed": speed,
     "dag": dag,
 }
