@@ -78,7 +78,7 @@ class Checkpoint:
 
 
 def place() -> Path:
-    """The folder of all checkpoints: see above. The runs of a study, each in a folder of its own, have one each."""
+    """The folder of all checkpoints, as above; each run of a study has one of its own."""
     if not (shared := os.environ.get("CHECKPOINTS")):
         return FOLDER
     here = Path.cwd()
