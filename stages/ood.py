@@ -22,12 +22,16 @@ def main() -> None:
     evaluation = import_module(f"stages.evaluation.{call.model}")
     device = runtime.prepare(settings, call.seed)
     posterior = predictive.trained(settings, call.seed, device)
-    in_distribution = evaluation.in_distribution(settings)
-    cases = artifacts.read_arrays(f"predictions/{call.model}/{call.seed}/cases.safetensors")
-    scores = {in_distribution: evaluation.ood_scores(cases)}
-    for data_set in evaluation.out_of_distribution(settings):
-        images = ood_data.load(data_set, settings.evaluate.split, settings)
-        scores[data_set] = evaluation.ood_scores(predictive.predict_cases(settings, posterior, images))
+    reference = artifacts.read_groups(f"predictions/surrogates/{call.model}/{call.seed}").get("reference", {})
+    scored = evaluation.ood_scorer(settings, reference)
+    in_distribution, scores = evaluation.in_distribution(settings), {}
+    for data_set in (in_distribution, *evaluation.out_of_distribution(settings)):
+        if call.model == "bnn" and data_set == in_distribution:  # predicted already, which takes a minute
+            cases = artifacts.read_arrays(f"predictions/bnn/{call.seed}/cases.safetensors")
+        else:
+            images = ood_data.load(data_set, settings.evaluate.split, settings, in_distribution)
+            cases = predictive.ood_cases(settings, posterior, images)
+        scores[data_set] = scored(cases)
 
     artifacts.write_groups(f"predictions/{name}", scores)
     metrics = partial(ood.metrics, in_distribution=in_distribution)

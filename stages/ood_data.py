@@ -1,7 +1,7 @@
-"""Out-of-distribution images for a classifier of digits, and digits that drift away from its training data.
+"""Out-of-distribution images for a model of digits or clothes, and digits that drift away from its training data.
 
-Made here from the images that the Bayesian neural network learns (`bnn.dataset`), or from what scikit-learn ships.
-The same split gives the same bytes on every machine.
+Made here from the images that the model learns, or from what scikit-learn ships. The same split gives the same
+bytes on every machine.
 """
 
 from __future__ import annotations
@@ -26,22 +26,26 @@ SIDE = 28
 SEEDS = {"validation": 0, "test": 1}
 INVERTED = "inverted_"  # before the name of a data set
 PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
+QUARTER, BLOCK = 14, 7  # sides of the blocks that are shuffled, pixels
+# made without any image of the data sets that a model is meant to tell apart: for choices
+SURROGATES = ("gaussian_noise", "uniform_noise", "constant", "photographs", "shuffled_quarters", "shuffled_blocks")
 
 
-def load(name: str, split: str, settings: Settings) -> Images:
+def load(name: str, split: str, settings: Settings, learned: str | None = None) -> Images:
     """One data set, by name.
 
     Args:
         name: one of data_sets, the same after `inverted_`, or one of `MADE`.
         split: `validation` or `test`; the two have no image in common.
         settings: `images` and `ood.images` say how many to use, at most.
+        learned: the data set that the model learns; `bnn.dataset` if None.
 
     Returns:
         The images; labels of those made here are -1.
     """
     most = min(settings.ood.images, getattr(settings.images, split))
     if name in MADE:
-        pixels = MADE[name](split, most, settings)
+        pixels = MADE[name](split, most, settings, learned or settings.bnn.dataset)
     elif name.startswith(INVERTED):
         pixels = inverted(name.removeprefix(INVERTED), split, most, settings)
     else:
@@ -49,16 +53,43 @@ def load(name: str, split: str, settings: Settings) -> Images:
     return Images(pixels, torch.full((len(pixels),), -1))
 
 
-def gaussian_noise(split: str, most: int, settings: Settings) -> Tensor:
+def gaussian_noise(split: str, most: int, settings: Settings, learned: str) -> Tensor:
     """Independent normal pixels with the mean and the sd of the learned images', cut to bytes."""
-    learned = datasets.load(settings.bnn.dataset, split, settings.images).pixels[:most].float()
-    noise = torch.randn(learned.shape, generator=_generator(split))
-    return _bytes(learned.mean() + learned.std() * noise)
+    like = datasets.load(learned, split, settings.images).pixels[:most].float()
+    noise = torch.randn(like.shape, generator=_generator(split))
+    return _bytes(like.mean() + like.std() * noise)
 
 
-def uniform_noise(split: str, most: int, settings: Settings) -> Tensor:
+def uniform_noise(split: str, most: int, settings: Settings, learned: str) -> Tensor:
     """Independent pixels, each byte as likely as any other."""
     return torch.randint(256, (most, PIXELS), generator=_generator(split), dtype=torch.uint8)
+
+
+def constant(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """Images of one grey each, any byte as likely as any other."""
+    return torch.randint(256, (most, 1), generator=_generator(split), dtype=torch.uint8).repeat(1, PIXELS)
+
+
+def shuffled_quarters(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """The learned images with their four quarters in random order."""
+    return _shuffled(datasets.load(learned, split, settings.images).pixels[:most], QUARTER, split)
+
+
+def shuffled_blocks(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """The learned images with their sixteen blocks of 7 x 7 pixels in random order."""
+    return _shuffled(datasets.load(learned, split, settings.images).pixels[:most], BLOCK, split)
+
+
+def flipped_horizontally(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """The learned images, mirrored: left is right."""
+    pixels = datasets.load(learned, split, settings.images).pixels[:most]
+    return pixels.view(-1, SIDE, SIDE).flip(2).reshape(-1, PIXELS)
+
+
+def flipped_vertically(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """The learned images, upside down."""
+    pixels = datasets.load(learned, split, settings.images).pixels[:most]
+    return pixels.view(-1, SIDE, SIDE).flip(1).reshape(-1, PIXELS)
 
 
 def inverted(name: str, split: str, most: int, settings: Settings) -> Tensor:
@@ -66,7 +97,7 @@ def inverted(name: str, split: str, most: int, settings: Settings) -> Tensor:
     return 255 - datasets.load(name, split, settings.images).pixels[:most]
 
 
-def sklearn_digits(split: str, most: int, settings: Settings) -> Tensor:
+def sklearn_digits(split: str, most: int, settings: Settings, learned: str) -> Tensor:
     """The 8 x 8 digits of scikit-learn (UCI, 1998), enlarged to MNIST's 20 x 20 box; half in each split."""
     small = torch.tensor(load_digits().images, dtype=torch.float32).unsqueeze(1) * (255 / 16)
     part = small.chunk(2)[SEEDS[split]][:most]
@@ -74,7 +105,7 @@ def sklearn_digits(split: str, most: int, settings: Settings) -> Tensor:
     return _bytes(F.pad(large, (4, 4, 4, 4)).reshape(-1, PIXELS))
 
 
-def photographs(split: str, most: int, settings: Settings) -> Tensor:
+def photographs(split: str, most: int, settings: Settings, learned: str) -> Tensor:
     """Grey patches of a photograph that scikit-learn ships, side by side; another one for each split."""
     grey = torch.tensor(load_sample_image(PHOTOGRAPHS[split]), dtype=torch.float32).mean(dim=-1)
     patches = grey.unfold(0, SIDE, SIDE).unfold(1, SIDE, SIDE)  # (rows, columns, 28, 28), a view
@@ -82,7 +113,18 @@ def photographs(split: str, most: int, settings: Settings) -> Tensor:
 
 
 MADE: dict[str, Callable[..., Tensor]] = {
-    made.__name__: made for made in (gaussian_noise, uniform_noise, sklearn_digits, photographs)
+    made.__name__: made
+    for made in (
+        gaussian_noise,
+        uniform_noise,
+        constant,
+        sklearn_digits,
+        photographs,
+        shuffled_quarters,
+        shuffled_blocks,
+        flipped_horizontally,
+        flipped_vertically,
+    )
 }
 
 
@@ -122,6 +164,23 @@ SHIFTS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "noise": noisy,
     "occlusion": occluded,
 }
+
+
+def _shuffled(pixels: Tensor, side: int, split: str) -> Tensor:
+    """The square blocks of each image in another random order, never the one that they had."""
+    across = SIDE // side
+    blocks = pixels.view(-1, across, side, across, side).transpose(2, 3).reshape(-1, across**2, side * side)
+    generator = _generator(split)
+    order = torch.stack([_disorder(across**2, generator) for _ in blocks])
+    moved = blocks.gather(1, order.unsqueeze(2).expand_as(blocks))
+    return moved.view(-1, across, across, side, side).transpose(2, 3).reshape(-1, PIXELS)
+
+
+def _disorder(size: int, generator: torch.Generator) -> Tensor:
+    """A random order that is not the ascending one."""
+    while torch.equal(order := torch.randperm(size, generator=generator), torch.arange(size)):
+        pass
+    return order
 
 
 def _generator(split: str) -> torch.Generator:

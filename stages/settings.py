@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from stages import torchvision_sets
 from stages.models import blr, bnn, labels_only, ssvae, vae
-from stages.params import Finite, Positive, Probability, Section, Seed, Training, shown
+from stages.params import Count, Finite, Positive, Probability, Section, Seed, Training, shown
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -47,7 +47,17 @@ def _class_names(names: list) -> list[str]:
 
 ClassNames = Annotated[list, AfterValidator(_class_names)]
 DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-MADE = ("gaussian_noise", "uniform_noise", "sklearn_digits", "photographs")  # names taken: stages/ood_data.py
+MADE = (  # names taken: stages/ood_data.py
+    "gaussian_noise",
+    "uniform_noise",
+    "constant",
+    "sklearn_digits",
+    "photographs",
+    "shuffled_quarters",
+    "shuffled_blocks",
+    "flipped_horizontally",
+    "flipped_vertically",
+)
 
 
 class Downloaded(Section):
@@ -189,6 +199,23 @@ class OutOfDistribution(Section):
     bnn: str  # one of data_sets, which the network is not trained on
     vae: str  # one of data_sets, which the VAE is not trained on
     images: Annotated[int, Field(ge=10, le=10_000)]  # of each generated data set
+    headline: Literal[
+        "likelihood",
+        "grey_divergence",
+        "input_complexity",
+        "likelihood_regret",
+        "encoder_statistics",
+        "all_statistics",
+        "latent_density",
+        "combined",
+    ]
+    reference: Annotated[int, Field(ge=100, le=50_000)]  # training images
+    binarisations: Annotated[int, Field(ge=1, le=1000)]  # binary draws of each image
+    importance_samples: Annotated[int, Field(ge=1, le=10_000)]  # for each draw
+    components: Annotated[int, Field(ge=1, le=1000)]  # of the fitted normal mixtures
+    regret_images: Annotated[int, Field(ge=10, le=10_000)]  # of each data set
+    regret_steps: Count
+    regret_learning_rate: Annotated[float, Field(gt=0, le=10)]  # Adam's
 
 
 class PriorCheck(Section):
@@ -249,7 +276,7 @@ class Settings(Section):
             if name in self.data_sets.download:
                 raise ValueError(f"data_sets.local.{name}: data_sets.download has that name too: take another one")
         for name in self.data_sets.all():
-            if name in (*MADE, "validation", "threshold_nats") or name.startswith("inverted_"):
+            if name in (*MADE, "validation", "reference", "threshold_nats") or name.startswith("inverted_"):
                 raise ValueError(f"data_sets: {name} is the name of something that is made here: take another one")
         return self
 

@@ -15,6 +15,8 @@ from tests import tiny
 MOST = 300
 COMMITTED = tiny.settings()
 SETTINGS = tiny.settings(images={"validation": MOST, "test": MOST})
+SHUFFLED, FLIPPED = {"shuffled_quarters", "shuffled_blocks"}, {"flipped_horizontally", "flipped_vertically"}
+OF_THE_VAE = {"constant"} | SHUFFLED | FLIPPED  # not shown to the network
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def mnist(monkeypatch):
 
 def test_network_is_shown_all_of_them():
     shown = bnn.out_of_distribution(COMMITTED)
-    assert {*shown} == {"fashion_mnist", "inverted_mnist", *ood_data.MADE}
+    assert {*shown} == {"fashion_mnist", "inverted_mnist", *ood_data.MADE} - OF_THE_VAE
 
 
 def test_names_of_made_sets_are_taken():
@@ -46,6 +48,8 @@ def test_made_sets(name):
     assert 0 < len(test) <= MOST
     assert torch.equal(test.pixels, again.pixels)
     assert (test.labels == -1).all()
+    if name == "constant":  # there are 256 of them
+        return
     seen = {image.tobytes() for image in validation.pixels.numpy()}
     assert not any(image.tobytes() in seen for image in test.pixels.numpy())
 
@@ -67,10 +71,10 @@ def test_any_other_name_is_a_data_set_of_the_pipeline():
 
 
 def test_noise_has_the_moments_it_says():
-    uniform = ood_data.uniform_noise("test", MOST, SETTINGS).double()
+    uniform = ood_data.uniform_noise("test", MOST, SETTINGS, "mnist").double()
     assert float(uniform.mean()) == pytest.approx(127.5, abs=4 * 74 / uniform.numel() ** 0.5)
     digits = datasets.load("mnist", "test", SETTINGS.images).pixels.double()
-    noise = ood_data.gaussian_noise("test", MOST, SETTINGS)
+    noise = ood_data.gaussian_noise("test", MOST, SETTINGS, "mnist")
     uncut = (noise > 0) & (noise < 255)
     z = torch.distributions.Normal(digits.mean(), digits.std())
     expected = z.cdf(torch.tensor(254.5).double()) - z.cdf(torch.tensor(0.5).double())
@@ -87,16 +91,61 @@ def test_sklearn_digits_are_those_enlarged():
     """Against Pillow's bilinear enlargement, up to rounding."""
     first = np.round(load_digits().images[0] * 255 / 16).astype(np.uint8)
     wanted = np.array(Image.fromarray(first).resize((20, 20), Image.BILINEAR), dtype=int)
-    found = ood_data.sklearn_digits("validation", MOST, SETTINGS)[0].view(28, 28).int().numpy()
+    found = ood_data.sklearn_digits("validation", MOST, SETTINGS, "mnist")[0].view(28, 28).int().numpy()
     assert np.abs(found[4:24, 4:24] - wanted).max() <= 1
     found[4:24, 4:24] = 0
     assert not found.any()
 
 
+def test_constant_images_have_one_grey_and_most_greys_occur():
+    found = ood_data.constant("test", MOST, SETTINGS, "mnist")
+    assert (found == found[:, :1]).all()
+    assert len(found[:, 0].unique()) > 150
+
+
+@pytest.mark.parametrize(("name", "side"), [("shuffled_quarters", 14), ("shuffled_blocks", 7)])
+def test_blocks_are_moved_and_otherwise_unchanged(name, side, monkeypatch):
+    noise = datasets.Images(torch.randint(256, (50, 784), dtype=torch.uint8), torch.zeros(50))
+    monkeypatch.setattr(datasets, "load", lambda *_: noise)
+
+    def blocks(image):
+        square = image.reshape(28, 28)
+        places = range(0, 28, side)
+        return [square[i : i + side, j : j + side].tobytes() for i in places for j in places]
+
+    before = noise.pixels.numpy()
+    after = ood_data.MADE[name]("test", MOST, SETTINGS, "mnist").numpy()
+    for old, new in zip(before, after, strict=True):
+        assert sorted(blocks(old)) == sorted(blocks(new)) and blocks(old) != blocks(new)
+    moves = {
+        tuple(blocks(old).index(block) for block in blocks(new)) for old, new in zip(before, after, strict=True)
+    }
+    assert len(moves) > 5  # not all in the same way
+
+
+def test_flipped_images_are_mirrored_and_upside_down():
+    before = datasets.load("mnist", "test", SETTINGS.images).pixels.view(-1, 28, 28).numpy()
+    mirrored, turned = (
+        ood_data.MADE[f"flipped_{way}"]("test", MOST, SETTINGS, "mnist").view(-1, 28, 28).numpy()
+        for way in ("horizontally", "vertically")
+    )
+    assert (mirrored == before[:, :, ::-1]).all() and (turned == before[:, ::-1, :]).all()
+
+
+def test_images_are_made_from_those_that_the_model_learns(monkeypatch):
+    loaded = []
+    of_any = datasets.load
+    monkeypatch.setattr(datasets, "load", lambda name, *rest: loaded.append(name) or of_any(name, *rest))
+    for name in ("gaussian_noise", *sorted(SHUFFLED | FLIPPED)):
+        ood_data.load(name, "test", SETTINGS, "clothes")
+    ood_data.load("gaussian_noise", "test", SETTINGS)
+    assert {*loaded[:-1]} == {"clothes"} and loaded[-1] == "mnist"
+
+
 def test_photographs_are_cut_into_patches_that_share_no_pixel():
     whole = np.rint(load_sample_image("china.jpg").astype(np.float32).mean(axis=-1)).astype(np.uint8)
     rows, columns = (size // 28 for size in whole.shape)
-    patches = ood_data.photographs("test", MOST, SETTINGS).view(-1, 28, 28).numpy()
+    patches = ood_data.photographs("test", MOST, SETTINGS, "mnist").view(-1, 28, 28).numpy()
     assert len(patches) == min(rows * columns, MOST)
     for place, patch in enumerate(patches):
         top, left = 28 * (place // columns), 28 * (place % columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,11 @@ HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summa
     "auroc": "ood/bnn.*.entropy.auroc",
 }
 ood_scores = ood.classifier_scores
+
+
+def ood_scorer(settings: Settings, reference: dict[str, np.ndarray]) -> Callable[[dict], dict[str, np.ndarray]]:
+    """The function from predictions to scores; training data are not needed."""
+    return ood_scores
 
 
 def in_distribution(settings: Settings) -> str:

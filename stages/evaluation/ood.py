@@ -3,9 +3,31 @@
 Higher scores mean that an input looks less like the training data. Out-of-distribution data are the positives.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.stats import entropy
-from sklearn.metrics import auc, average_precision_score, roc_curve
+from sklearn.metrics import auc, roc_curve
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+Statistics = dict[str, np.ndarray]  # of images, by name: each (images,) or (images, dimensions)
+
+ENCODER = ("distortion", "rate", "mean_norm", "scale_norm")  # Morningstar et al. 2021
+ALL = (*ENCODER, "grey_entropy", "code_length")
+COMBINED = ("input_complexity", "all_statistics", "latent_density")
+SCORES = (  # of a model of images
+    "likelihood",
+    "grey_divergence",
+    "input_complexity",
+    "likelihood_regret",
+    "encoder_statistics",
+    "all_statistics",
+    "latent_density",
+    "combined",
+)
+BASELINES = ("grey_entropy", "code_length", "grey_entropy_two_sided", "code_length_two_sided")  # without a model
 
 
 def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -30,17 +52,79 @@ def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def likelihood_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Scores of a model of images, each (cases,).
+class ImageScores:
+    """Scores of a model of images, with densities that are fitted to images of its training set.
 
     Args:
-        cases: iwae, a bound on log p(x) in nats, and complexity, nats; both (cases,).
-
-    Returns:
-        likelihood: -log p(x). It is known to fail, because simple images get a high likelihood (Nalisnick et al.
-        2019). input_complexity: -log p(x) minus the nats of a general compressor for x (Serra et al. 2020).
+        reference: statistics of training images, as stages/predictive/foreign.py describes them.
+        components: of the normal mixtures that are fitted to some of them.
     """
-    return {"likelihood": -cases["iwae"], "input_complexity": -cases["iwae"] - cases["complexity"]}
+
+    def __init__(self, reference: Statistics, components: int):
+        self.reference, self.components = reference, components
+        variance = reference["latent_mean"].var(axis=0)
+        self.active = variance >= min(0.01, variance.max())  # as in active_units; at least one
+        self.densities = {
+            "encoder_statistics": self._fitted(_columns(reference, ENCODER)),
+            "all_statistics": self._fitted(_columns(reference, ALL)),
+            "latent_density": self._fitted(reference["latent_mean"][:, self.active]),
+        }
+        found = self._without_combination(reference)
+        self.moments = {name: (found[name].mean(), found[name].std()) for name in COMBINED}
+
+    def __call__(self, cases: Statistics) -> dict[str, np.ndarray]:
+        """Scores of images, each (images,); NaN where a statistic is.
+
+        Args:
+            cases: the same statistics as those of the reference, and perhaps `likelihood_regret` and `iwae_above`.
+
+        Returns:
+            likelihood: -log p(x). Known to fail: simple images get a high likelihood (Nalisnick et al. 2019).
+            grey_divergence: -log p(x) minus the entropy of the grey image; on average over its binary draws, the
+            Kullback-Leibler divergence of the model from the distribution that drew them.
+            input_complexity: -log p(x) minus the nats of an adaptive code for x (Serra et al. 2020).
+            encoder_statistics: -log density of distortion, rate and the lengths of mean and sd of q(z | x)
+            (DoSE, Morningstar et al. 2021). all_statistics: the same with grey_entropy and code_length.
+            latent_density: -log density of E_q[z | x], active units only.
+            combined: the sum of input_complexity, all_statistics and latent_density, each in sds of the reference.
+            likelihood_regret: see stages/predictive/foreign.py (Xiao et al. 2020), if it is among the cases.
+            likelihood_ratio: of a model with two levels of latent variables, if `iwae_above` is among the cases:
+            the bound on log p(x) minus the one with the lower level drawn from its prior given the upper (Havtorn
+            et al. 2021).
+            grey_entropy, code_length: baselines without a model, what the corrections above subtract: larger for
+            simpler images. The same with `_two_sided`: the distance from the median of the reference.
+        """
+        scores = self._without_combination(cases)
+        scores["combined"] = sum((scores[name] - mean) / sd for name, (mean, sd) in self.moments.items())
+        if "likelihood_regret" in cases:
+            scores["likelihood_regret"] = cases["likelihood_regret"]
+        if "iwae_above" in cases:
+            scores["likelihood_ratio"] = cases["iwae"] - cases["iwae_above"]
+        for name in ("grey_entropy", "code_length"):
+            scores[name] = -cases[name]
+            scores[f"{name}_two_sided"] = np.abs(cases[name] - np.median(self.reference[name]))
+        return scores
+
+    def _without_combination(self, cases: Statistics) -> dict[str, np.ndarray]:
+        features = {
+            "encoder_statistics": _columns(cases, ENCODER),
+            "all_statistics": _columns(cases, ALL),
+            "latent_density": cases["latent_mean"][:, self.active],
+        }
+        return {
+            "likelihood": -cases["iwae"],
+            "grey_divergence": -cases["iwae"] - cases["grey_entropy"],
+            "input_complexity": -cases["iwae"] - cases["code_length"],
+        } | {name: -self.densities[name].score_samples(features[name]) for name in features}
+
+    def _fitted(self, features: np.ndarray):
+        # 1e-4: the least variance of a component, in units of the whole; one with fewer would fit a single image
+        mixture = GaussianMixture(self.components, reg_covar=1e-4, max_iter=500, random_state=0)
+        return make_pipeline(StandardScaler(), mixture).fit(features.astype(np.float64))
+
+
+def _columns(cases: Statistics, names: Sequence[str]) -> np.ndarray:
+    return np.column_stack([cases[name] for name in names]).astype(np.float64)
 
 
 def metrics(
@@ -63,18 +147,20 @@ def separation(in_distribution: np.ndarray, out_of_distribution: np.ndarray) -> 
     """How well one score separates.
 
     Args:
-        in_distribution: scores of data like the training data, (cases,).
-        out_of_distribution: scores of other data, (other cases,).
+        in_distribution: scores of data like the training data, (cases,); NaN for those that have none.
+        out_of_distribution: scores of other data, (other cases,); the same.
 
     Returns:
         auroc; aupr (average precision); fpr95: share of the in-distribution cases that are flagged at the
         threshold that flags 95% of the out-of-distribution ones. All fractions.
     """
-    positive = np.repeat([0, 1], [len(in_distribution), len(out_of_distribution)])
-    scores = np.concatenate([in_distribution, out_of_distribution])
+    own, others = (values[~np.isnan(values)] for values in (in_distribution, out_of_distribution))
+    positive = np.repeat([0, 1], [len(own), len(others)])
+    scores = np.concatenate([own, others])
     false_positive_rate, true_positive_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
+    true, false = len(others) * true_positive_rate[1:], len(own) * false_positive_rate[1:]  # at each threshold
     return {
         "auroc": float(auc(false_positive_rate, true_positive_rate)),
-        "aupr": float(average_precision_score(positive, scores)),
+        "aupr": float((np.diff(true_positive_rate) * true / (true + false)).sum()),
         "fpr95": float(false_positive_rate[np.argmax(true_positive_rate >= 0.95)]),
     }

@@ -19,14 +19,15 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "vae.active_units": ("active units of the latent space", 0),
     "ood/vae.*.likelihood.auroc": ("AUROC against {other}, likelihood", 4),
     "ood/vae.*.input_complexity.auroc": ("the same, corrected for input complexity", 4),
+    "ood/vae.*.combined.auroc": ("the same, headline score", 4),
+    "ood/vae.*.grey_entropy.auroc": ("the same, grey entropy without any model", 4),
 }
 HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
     "iwae": "vae.iwae",
     "elbo": "vae.elbo",
     "auroc": "ood/vae.*.likelihood.auroc",
+    "auroc_headline": "ood/vae.*.combined.auroc",  # the score that is `ood.headline`
 }
-
-ood_scores = ood.likelihood_scores
 
 
 def in_distribution(settings: Settings) -> str:
@@ -37,6 +38,16 @@ def in_distribution(settings: Settings) -> str:
 def out_of_distribution(settings: Settings) -> list[str]:
     """The data set `ood.vae` of params.yaml."""
     return [settings.ood.vae]
+
+
+def ood_scorer(settings: Settings, reference: dict[str, np.ndarray]) -> ood.ImageScores:
+    """The function from statistics of images to scores.
+
+    Args:
+        settings: of which `ood.components` matters here.
+        reference: statistics of training images.
+    """
+    return ood.ImageScores(reference, settings.ood.components)
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

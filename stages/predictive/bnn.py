@@ -68,6 +68,11 @@ def predict_cases(settings: Settings, trained: Trained, images: datasets.Images)
     return {name: value.cpu().numpy() for name, value in cases.items()} | {"labels": images.labels.numpy()}
 
 
+def ood_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
+    """What scores of any images are computed from: their posterior predictive."""
+    return predict_cases(settings, trained, images)
+
+
 def draws(settings: Settings) -> int:
     """Number of networks to draw: equally many from each ensemble member; for point estimates, each one once."""
     members = settings.bnn.members if settings.bnn.inference == "ensemble" else 1

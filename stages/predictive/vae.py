@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from stages import datasets
 from stages.inference import posterior
 from stages.models import vae
-from stages.predictive import likelihood
+from stages.predictive import foreign, likelihood
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -33,8 +32,8 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     """Bound the likelihood of held-out images, and generate images.
 
     Returns:
-        cases: iwae, rate, distortion, complexity, iwae_samples, each (images,); latent_mean (images, latents), of
-        all levels side by side.
+        cases: iwae, rate, distortion, iwae_samples, each (images,); latent_mean (images, latents), of all levels
+        side by side.
         bound: the mean of the bound over the images, iwae (counts,), for several numbers of importance `samples`
         (counts,).
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
@@ -68,20 +67,23 @@ def predict_cases(
         binary = datasets.fixed_binarisation(images.pixels)
     cases = likelihood.bounds(*trained, binary.to(_device(trained)), settings.evaluate.vae.iwae_samples)
     cases = {name: value.cpu().numpy() for name, value in cases.items()}
-    return cases | {
-        "complexity": complexity(binary.numpy()).astype(np.float32),
-        "iwae_samples": np.full(len(images), settings.evaluate.vae.iwae_samples),
-    }
+    return cases | {"iwae_samples": np.full(len(images), settings.evaluate.vae.iwae_samples)}
 
 
-def complexity(binary: np.ndarray) -> np.ndarray:
-    """Length of each binary image, packed to one bit per pixel and compressed by DEFLATE; nats, (images,).
+def reference(settings: Settings, trained: Trained) -> dict[str, np.ndarray]:
+    """Statistics of training images, which scores of other images are held against."""
+    images = datasets.load(settings.vae.dataset, "train", settings.images)
+    pixels = images.pixels[: settings.ood.reference].to(_device(trained))
+    return foreign.statistics(*trained, pixels, settings.ood)
 
-    Args:
-        binary: pixels 0 or 1, (images, pixels).
-    """
-    packed = np.packbits(binary.astype(bool), axis=1)
-    return np.array([8 * len(zlib.compress(row.tobytes(), 9)) for row in packed]) * np.log(2)
+
+def ood_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
+    """Statistics of any images, and the likelihood regret of the first of them: NaN for the others."""
+    pixels = images.pixels.to(_device(trained))
+    regret = np.full(len(pixels), np.nan, dtype=np.float32)
+    first = pixels[: settings.ood.regret_images]
+    regret[: len(first)] = foreign.regret(*trained, first, settings.ood)
+    return foreign.statistics(*trained, pixels, settings.ood) | {"likelihood_regret": regret}
 
 
 def _device(trained: Trained) -> torch.device:

@@ -1,6 +1,7 @@
 """Uncertainty scores and how well they separate, against pair counting, thresholds and identities."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,8 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.stats import multivariate_normal
 
-from stages.evaluation import ood
+from stages import artifacts
+from stages.evaluation import ood, vae
+from stages.settings import OutOfDistribution
+from tests import tiny
+from tests.tiny import ROOT
 
 ensembles = arrays(  # weights (networks, cases, classes), to be normalised
     np.float64, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5), elements=st.floats(1e-6, 1.0)
@@ -72,10 +78,88 @@ def test_one_network_has_no_epistemic_uncertainty_whatever_rounding_says(logits)
 # --- scores of a model of images -------------------------------------------------------------------------
 
 
-def test_likelihood_scores_by_hand():
-    found = ood.likelihood_scores({"iwae": np.array([-200.0, -90.0]), "complexity": np.array([150.0, 80.0])})
+def statistics(images, seed=0):
+    """Made-up ones; the third latent dimension is not used."""
+    generator = np.random.default_rng(seed)
+    names = ("iwae", "distortion", "rate", "mean_norm", "scale_norm", "grey_entropy", "code_length")
+    mixed = generator.normal(size=(images, 7)) @ generator.normal(size=(7, 7)) + 10 * generator.normal(size=7)
+    latent = generator.normal(size=(images, 3)) * [1.0, 2.0, 0.01]
+    return {name: mixed[:, place] for place, name in enumerate(names)} | {"latent_mean": latent}
+
+
+REFERENCE, CASES = statistics(400), statistics(30, seed=1)
+
+
+def test_likelihood_scores_and_baselines_by_hand():
+    cases = {name: values[:2] for name, values in CASES.items()} | {
+        "iwae": np.array([-200.0, -90.0]),
+        "grey_entropy": np.array([120.0, 60.0]),
+        "code_length": np.array([150.0, 80.0]),
+    }
+    reference = REFERENCE | {"grey_entropy": np.arange(400.0), "code_length": np.full(400, 100.0)}
+    found = ood.ImageScores(reference, components=1)(cases)
     assert found["likelihood"].tolist() == [200, 90]
+    assert found["grey_divergence"].tolist() == [80, 30]
     assert found["input_complexity"].tolist() == [50, 10]
+    assert found["grey_entropy"].tolist() == [-120, -60]
+    assert found["grey_entropy_two_sided"].tolist() == [79.5, 139.5]
+    assert found["code_length"].tolist() == [-150, -80]
+    assert found["code_length_two_sided"].tolist() == [50, 20]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("encoder_statistics", ["distortion", "rate", "mean_norm", "scale_norm"]),
+        ("all_statistics", ["distortion", "rate", "mean_norm", "scale_norm", "grey_entropy", "code_length"]),
+    ],
+)
+def test_density_of_one_component_is_the_normal_of_the_reference(name, columns):
+    """Up to a constant, and the little that is added to its variances."""
+    found = ood.ImageScores(REFERENCE, components=1)(CASES)[name]
+    reference, cases = (np.column_stack([of[column] for column in columns]) for of in (REFERENCE, CASES))
+    z = (cases - reference.mean(axis=0)) / reference.std(axis=0)
+    covariance = np.corrcoef(reference.T) + 1e-4 * np.eye(len(columns))
+    np.testing.assert_allclose(found, -multivariate_normal(cov=covariance).logpdf(z), rtol=1e-6)
+
+
+def test_latent_density_sees_the_active_units_alone():
+    scores = ood.ImageScores(REFERENCE, components=1)
+    latent = CASES["latent_mean"]
+    found = scores(CASES)["latent_density"]
+    assert np.array_equal(scores(CASES | {"latent_mean": latent * [1, 1, 100]})["latent_density"], found)
+    assert (scores(CASES | {"latent_mean": latent * [1, 100, 1]})["latent_density"] > found).all()
+    unused = REFERENCE | {"latent_mean": 1e-3 * REFERENCE["latent_mean"]}
+    assert np.isfinite(ood.ImageScores(unused, components=1)(CASES)["latent_density"]).all()
+
+
+def test_combined_score_counts_each_in_sds_of_the_reference():
+    scores = ood.ImageScores(REFERENCE, components=2)
+    of_reference, found = scores(REFERENCE), scores(CASES)
+    parts = ("input_complexity", "all_statistics", "latent_density")
+    z = [(found[name] - np.mean(of_reference[name])) / np.std(of_reference[name]) for name in parts]
+    np.testing.assert_allclose(found["combined"], z[0] + z[1] + z[2])
+
+
+def test_scores_of_what_not_every_model_has():
+    scores = ood.ImageScores(REFERENCE, components=1)
+    assert set(scores(CASES)) == {*ood.SCORES, *ood.BASELINES} - {"likelihood_regret"}
+    regret = np.append(np.full(29, np.nan), 2.5)
+    found = scores(CASES | {"likelihood_regret": regret, "iwae_above": CASES["iwae"] - 3})
+    np.testing.assert_array_equal(found["likelihood_regret"], regret)
+    np.testing.assert_allclose(found["likelihood_ratio"], 3)
+
+
+def test_params_can_name_every_score():
+    assert set(get_args(OutOfDistribution.model_fields["headline"].annotation)) == {*ood.SCORES}
+
+
+def test_reported_score_is_the_one_that_made_images_name():
+    """With the committed params and metrics."""
+    mean = artifacts.read_json(ROOT / "metrics/surrogates/vae/0.json")["mean"]
+    named = max(ood.SCORES, key=lambda name: mean[name]["auroc"])
+    assert tiny.settings().ood.headline == named
+    assert vae.HEADLINES["auroc_headline"] == f"ood/vae.*.{named}.auroc"
 
 
 # --- separation ------------------------------------------------------------------------------------------
@@ -118,6 +202,11 @@ def test_separation_by_hand():
     """The ranks alternate, and the highest is out-of-distribution."""
     found = ood.separation(in_distribution=np.array([0.3, 0.1]), out_of_distribution=np.array([0.4, 0.2]))
     assert found == pytest.approx({"auroc": 3 / 4, "aupr": (1 + 2 / 3) / 2, "fpr95": 1 / 2})
+
+
+def test_what_has_no_score_does_not_count():
+    own, others = np.array([0.3, np.nan, 0.1]), np.array([np.nan, 0.4, 0.2])
+    assert ood.separation(own, others) == ood.separation(own[[0, 2]], others[1:])
 
 
 @given(scores)
