@@ -12,7 +12,7 @@ from torch import Tensor
 from stages import datasets
 from stages.inference import posterior
 from stages.models import vae
-from stages.predictive import foreign, likelihood
+from stages.predictive import foreign, gallery, likelihood
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -34,12 +34,19 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     Returns:
         cases: iwae, rate, distortion, iwae_samples, each (images,); latent_mean (images, latents).
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
-        (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images.
+        (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images; draws (64, 784),
+        binary images drawn from the probabilities of the samples; nearest (64, 784), bytes, the training images
+        that are nearest to the samples.
+        map: position (2000, 2) and labels (2000,) of held-out images on a map of the latent space.
     """
     held_out = datasets.load(settings.vae.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
     latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
-    return {"cases": cases, "pictures": _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])}
+    pictures = _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])
+    training = datasets.load(settings.vae.dataset, "train", settings.images).pixels
+    pictures["nearest"] = gallery.nearest(torch.from_numpy(pictures["samples"]), training).numpy()
+    latent_map = gallery.latent_map(cases["latent_mean"], held_out.labels.numpy(), seed)
+    return {"cases": cases, "pictures": pictures, "map": latent_map}
 
 
 def predict_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
@@ -77,4 +84,5 @@ def _pictures(model: vae.Model, latents: Tensor, originals: Tensor) -> dict[str,
     position = torch.linspace(0, 1, WALK_STEPS, device=latents.device).view(1, -1, 1)
     drawn = {"samples": prior, "reconstructions": latents[:RECONSTRUCTED], "walks": start.lerp(end, position)}
     pictures = {name: torch.sigmoid(model.decoder(z)).cpu().numpy() for name, z in drawn.items()}
-    return pictures | {"originals": originals.numpy()}
+    draws = np.random.default_rng(0).random(pictures["samples"].shape) < pictures["samples"]
+    return pictures | {"draws": draws.astype(np.uint8), "originals": originals.numpy()}
