@@ -1,7 +1,8 @@
 """Measure one model's uncertainty on out-of-distribution data, for one seed.
 
 Writes predictions/ood/<model>/<seed>/<data set>.safetensors, the scores of each image. From these alone it
-computes metrics/ood/<model>/<seed>.json and the intervals, metrics/intervals/ood/<model>/<seed>.json.
+computes metrics/ood/<model>/<seed>.json and the intervals, metrics/intervals/ood/<model>/<seed>.json. The images
+that the VAE finds strangest among those like its training data are beside them, in pictures/strangest.safetensors.
 """
 
 from functools import partial
@@ -32,6 +33,9 @@ def main() -> None:
             images = ood_data.load(data_set, settings.evaluate.split, settings, in_distribution)
             cases = predictive.ood_cases(settings, posterior, images)
         scores[data_set] = scored(cases)
+        if call.model == "vae" and data_set == in_distribution:
+            strangest = ood.largest(scores[data_set][settings.ood.headline], images.pixels.numpy())
+            artifacts.write_arrays(f"predictions/{name}/pictures/strangest.safetensors", strangest)
 
     artifacts.write_groups(f"predictions/{name}", scores)
     metrics = partial(ood.metrics, in_distribution=in_distribution)

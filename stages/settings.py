@@ -208,6 +208,7 @@ class OutOfDistribution(Section):
         "all_statistics",
         "latent_density",
         "combined",
+        "likelihood_ratio",
     ]
     reference: Annotated[int, Field(ge=100, le=50_000)]  # training images
     binarisations: Annotated[int, Field(ge=1, le=1000)]  # binary draws of each image

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+PICTURED = 36  # images that are saved for a picture
 Statistics = dict[str, np.ndarray]  # of images, by name: each (images,) or (images, dimensions)
 
 ENCODER = ("distortion", "rate", "mean_norm", "scale_norm")  # Morningstar et al. 2021
@@ -26,6 +27,7 @@ SCORES = (  # of a model of images
     "all_statistics",
     "latent_density",
     "combined",
+    "likelihood_ratio",  # with two levels
 )
 BASELINES = ("grey_entropy", "code_length", "grey_entropy_two_sided", "code_length_two_sided")  # without a model
 
@@ -125,6 +127,12 @@ class ImageScores:
 
 def _columns(cases: Statistics, names: Sequence[str]) -> np.ndarray:
     return np.column_stack([cases[name] for name in names]).astype(np.float64)
+
+
+def largest(score: np.ndarray, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Score and pixels of the images with the largest scores, from the largest down; NaN counts as smallest."""
+    order = np.argsort(-np.nan_to_num(score, nan=-np.inf), kind="stable")[:PICTURED]
+    return {"score": score[order], "pixels": pixels[order]}
 
 
 def metrics(

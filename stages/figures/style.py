@@ -83,13 +83,13 @@ def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> N
 def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], learned: str, other: str, title: str) -> None:
     """Draw and save ROC curves, one per score: roc.png and roc.csv.
 
-    `other`, the out-of-distribution data set, is the positive class.
+    `other`, the out-of-distribution data set, is the positive class. Cases without a score, NaN, are left out.
     """
     rows = []
-    with figure(folder / "roc.png", size=(5.0, 4.4)) as axis:
+    with figure(folder / "roc.png", size=(5.0, 3.5 + 0.3 * len(scores[learned]))) as axis:
         for name in scores[learned]:
-            values = np.concatenate([scores[learned][name], scores[other][name]])
-            positive = np.repeat([0, 1], [len(scores[learned][name]), len(scores[other][name])])
+            own, others = (scores[of][name][~np.isnan(scores[of][name])] for of in (learned, other))
+            values, positive = np.concatenate([own, others]), np.repeat([0, 1], [len(own), len(others)])
             false_positive, true_positive, _ = roc_curve(positive, values)
             area = roc_auc_score(positive, values)
             axis.plot(false_positive, true_positive, label=f"{name.replace('_', ' ')}, area {area:.4f}")

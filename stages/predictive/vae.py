@@ -12,7 +12,7 @@ from torch import Tensor
 from stages import datasets
 from stages.inference import posterior
 from stages.models import vae
-from stages.predictive import foreign, likelihood
+from stages.predictive import foreign, gallery, likelihood
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -37,8 +37,10 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         bound: the mean of the bound over the images, iwae (counts,), for several numbers of importance `samples`
         (counts,).
         pictures: pixel probabilities of samples (64, 784) from the prior, reconstructions (16, 784) of originals
-        (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images. If pixels are
-        autoregressive, the probability of each pixel is that given those drawn before it.
+        (16, 784), walks (6, 10, 784) along straight lines between the latent means of two images; draws (64, 784),
+        bytes 0 or 1, the samples as binary images; nearest (64, 784), bytes, the training images that are nearest
+        to the samples. If pixels are autoregressive, the probability of each is that given those drawn before it.
+        map: position (2000, 2) and labels (2000,) of held-out images on a map of the latent space.
     """
     which = settings.vae.dataset, settings.evaluate.split, settings.images
     held_out = datasets.load(*which)
@@ -49,7 +51,10 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     }
     latents = torch.from_numpy(cases["latent_mean"]).to(_device(trained))
     pictures = _pictures(trained[0], latents, held_out.pixels[:RECONSTRUCTED])
-    return {"cases": cases, "bound": bound, "pictures": pictures}
+    training = datasets.load(settings.vae.dataset, "train", settings.images).pixels
+    pictures["nearest"] = gallery.nearest(torch.from_numpy(pictures["samples"]), training).numpy()
+    latent_map = gallery.latent_map(cases["latent_mean"], held_out.labels.numpy(), seed)
+    return {"cases": cases, "bound": bound, "pictures": pictures, "map": latent_map}
 
 
 def predict_cases(
@@ -96,5 +101,7 @@ def _pictures(model: vae.Model, latents: Tensor, originals: Tensor) -> dict[str,
     start, end = latents[:WALKS, None], latents[WALKS : 2 * WALKS, None]
     position = torch.linspace(0, 1, WALK_STEPS, device=latents.device).view(1, -1, 1)
     drawn = {"samples": prior, "reconstructions": latents[:RECONSTRUCTED], "walks": start.lerp(end, position)}
-    pictures = {name: model.draw(z)[1].cpu().numpy() for name, z in drawn.items()}
-    return pictures | {"originals": originals.numpy()}
+    pictures = {name: model.draw(z) for name, z in drawn.items()}
+    draws = pictures["samples"][0].cpu().numpy().astype(np.uint8)
+    probabilities = {name: white.cpu().numpy() for name, (_, white) in pictures.items()}
+    return probabilities | {"draws": draws, "originals": originals.numpy()}

@@ -131,6 +131,7 @@ def _ood(scores: dict, in_distribution: str) -> dict[str, float]:
     for name in scores.keys() - {in_distribution}:
         for score, others in scores[name].items():
             own = scores[in_distribution][score]
+            own, others = own[own == own], others[others == others]  # without NaN
             pairs = np.sign(others[:, None] - own[None, :])
             # the largest threshold that flags at least 95% of the out-of-distribution cases
             threshold = np.sort(others)[::-1][math.ceil(0.95 * len(others)) - 1]

@@ -149,8 +149,30 @@ FIGURES = {
         "that it was trained on.",
     ),
     "vae/roc": Figure(
-        "Detecting digits against clothes by the likelihood",
-        "Two ROC curves: the likelihood alone is worse than chance, corrected for input complexity it is better.",
+        "Detecting digits against clothes",
+        "ROC curves: the likelihood alone is worse than chance; corrected scores are far better, and so is the "
+        "entropy of the grey image, which needs no model.",
+    ),
+    "vae/scores": Figure(
+        "Every score of clothes and of digits",
+        "A histogram for each score: by the likelihood, digits lie among the clothes; by most corrections, apart.",
+    ),
+    "vae/strangest": Figure(
+        "Held-out clothes that the model finds strangest",
+        "Three rows of clothes: patterned shirts, bags with straps, two garments in one picture.",
+    ),
+    "vae/nearest": Figure(
+        "Samples, and the training images nearest to them",
+        "Three rows: pixel probabilities of samples, binary draws from them, and the nearest training images, "
+        "which differ in their details.",
+    ),
+    "vae/map": Figure(
+        "The latent space by class",
+        "A map of the latent means: shoes, trousers, bags and tops lie in regions of their own.",
+    ),
+    "vae/bound": Figure(
+        "Bound and importance samples",
+        "The bound on the log likelihood rises with the number of importance samples and levels off.",
     ),
     "vae/elbo": Figure(
         "Training of the VAE", "The training objective and the validation bound rise and then level off."
