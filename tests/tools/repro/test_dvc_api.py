@@ -5,6 +5,7 @@ from importlib import import_module
 
 import dvc.fs
 import pytest
+from dvc.dvcfile import Lockfile
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
@@ -24,6 +25,7 @@ NEEDED = {
     "dvc.logger": {"setup": []},
 }
 METHODS = [
+    (Lockfile, "_load", []),
     (Repo, "reproduce", ["targets", "single_item"]),
     (Repo, "__init__", ["root_dir", "config", "_wait_for_lock"]),
     (PipelineStage, "changed", ["allow_missing"]),
