@@ -22,8 +22,8 @@ def environment():
 
 
 def pytest_addoption(parser):
-    """Number of training runs that tests/pipeline/test_faults.py kills; 40 take about ten minutes."""
-    parser.addoption("--kills", type=int, default=5, help="training runs to kill (default: 5)")
+    """Number of kills in tests/pipeline/test_faults.py, 40 take ten minutes; half of it in tests/tools/repro."""
+    parser.addoption("--kills", type=int, default=5, help="runs to kill (default: 5)")
 
 
 # a slow machine is not a failure

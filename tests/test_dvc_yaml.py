@@ -15,7 +15,7 @@ ALWAYS = ("device", "instructions", "matmul_precision", "threads")  # what every
 
 
 STUDIES = {
-    f"{path.parent.name}:{name}": stage
+    f"{path.parent.name}:{name}": stage.get("do", stage)
     for path in sorted((closure.ROOT / "studies").glob("*/dvc.yaml"))
     for name, stage in yaml.safe_load(path.read_text())["stages"].items()
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scipy.stats import rankdata
 
+from stages import params
 from stages.command import Failure, run
 from stages.headline import entry, located
 from stages.params import MODELS
@@ -210,6 +211,38 @@ def likelihoods() -> str:
     return "\n".join(lines)
 
 
+def scores() -> str:
+    """How well each score of the VAE separates surrogates, and MNIST, from clothes; the headline score is bold."""
+    surrogates = json.loads((ROOT / "metrics/surrogates/vae/0.json").read_text())["mean"]
+    (found,) = json.loads((ROOT / "metrics/ood/vae/0.json").read_text()).values()
+    headline = params.read(ROOT / "params.yaml")["ood"]["headline"]
+    lines = ["| score | surrogates, AUROC | MNIST, AUROC | MNIST, FPR at 95% TPR |", "|---|---|---|---|"]
+    for name, measured in found.items():
+        mark = "**" if name == headline else ""
+        numbers = (surrogates[name]["auroc"], measured["auroc"], measured["fpr95"])
+        lines.append(f"| {mark}{words(name)}{mark} | " + " | ".join(f"{number:.4f}" for number in numbers) + " |")
+    return "\n".join(lines)
+
+
+def foreign() -> str:
+    """AUROC of each score for each pair, from metrics/vae_ood.json; the headline score is bold."""
+    path = ROOT / "metrics/vae_ood.json"
+    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "pairs": {}}
+    names = list(next(iter(found["pairs"].values()), {}))
+    shown = [f"**{words(name)}**" if name == found["chosen"] else words(name) for name in names]
+    lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(names) + 1) + "|"]
+    for pair, of in found["pairs"].items():
+        learned, other = pair.split("_vs_")
+        cells = " | ".join(f"{of[name]['auroc']:.3f}" for name in names)
+        lines.append(f"| {words(learned)}, {words(other)} | {cells} |")
+    return "\n".join(lines)
+
+
+def words(name: str) -> str:
+    """A name of metrics as readers see it."""
+    return name.replace("_two_sided", ", two-sided").replace("_", " ")
+
+
 def dag() -> str:
     """The pipeline as a Mermaid flowchart, without the studies."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
@@ -228,6 +261,8 @@ PARTS = {
     "reverse": partial(families, "bnn_reverse"),
     "choice": choice,
     "likelihoods": likelihoods,
+    "scores": scores,
+    "foreign": foreign,
     "speed": speed,
     "dag": dag,
 }

@@ -1,8 +1,10 @@
 """Killed workers, killed drivers, Ctrl-C."""
 
 import os
+import random
 import re
 import signal
+import time
 from collections import Counter
 
 import pytest
@@ -75,3 +77,36 @@ def test_ctrl_c_ends_all_stages_and_keeps_what_was_finished(pair):
     serial.run("dvc", "repro", "--quiet", "evaluate-0")
     assert parallel.locks() == serial.locks()
     assert parallel.repro("--dry").splitlines()[1:] == ["train-1", "evaluate-1", "summary"]
+
+
+def pytest_generate_tests(metafunc):
+    """Half as many kills as `--kills` says."""
+    if "moment" in metafunc.fixturenames:
+        metafunc.parametrize("moment", range(metafunc.config.getoption("kills") // 2))
+
+
+def test_killed_at_a_random_moment(project, cluster, tmp_path, moment):
+    """A worker and the driver in turn: what was finished is not made again, and the lock is that of `dvc repro`."""
+    project.write(pipeline(seconds=2.0))
+    project.commit()
+    parallel = project.copy(tmp_path / "parallel", tmp_path / "store")
+    parallel.environment["STARTS"] = str(tmp_path / "starts")
+    words = ("python", "-m", "tools.repro", "--scheduler", cluster.address)
+    driver = parallel.start(*words)
+    chance = random.Random(moment)
+    time.sleep(chance.uniform(1, 15))
+    finished = re.findall(r"(\S+): ran", parallel.said.read_text())
+    if moment % 2:
+        chance.choice(cluster.workers).process.kill()
+        parallel.end(driver)
+        twice = [out for out, count in Counter(start.out for start in parallel.starts()).items() if count > 1]
+        assert len(twice) <= 1
+    else:
+        driver.kill()
+        driver.wait()
+        assert parallel.locks() == {} or len(finished) == len(pipeline())
+        parallel.run(*words)
+    project.run("dvc", "repro")
+    assert parallel.locks() == project.locks()
+    outs = {f"{name}.bin" if name.startswith("train") else name for name in finished}
+    assert all(len(parallel.starts(out)) == 1 for out in outs)

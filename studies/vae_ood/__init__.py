@@ -1,0 +1,3 @@
+"""What two variational autoencoders say of images that they have not learned."""
+
+STUDY = "vae_ood"
