@@ -1,8 +1,8 @@
 """Score test images of the learned kind and others, with one of the two models.
 
-The scores are those of the pipeline (stages/surrogates.py, stages/ood.py): densities are fitted to training images of
-the model. Writes studies/vae_ood/runs/<model>/predictions/<images>.safetensors, the scores of each image, and from them
-studies/vae_ood/metrics/<model>.json.
+The scores are those of the pipeline (stages/surrogates.py, stages/ood.py); densities are fitted to training images
+of the model. Writes studies/vae_ood/runs/<model>/predictions/<images>.safetensors, the scores of each image, and
+from them studies/vae_ood/metrics/<model>.json.
 """
 
 import argparse

@@ -86,7 +86,7 @@ def pytest_generate_tests(metafunc):
 
 
 def test_killed_at_a_random_moment(project, cluster, tmp_path, moment):
-    """A worker and the driver in turn: what was finished is not made again, and the lock is that of `dvc repro`."""
+    """A worker and the driver in turn: what was finished is not made again; the lock is that of `dvc repro`."""
     project.write(pipeline(seconds=2.0))
     project.commit()
     parallel = project.copy(tmp_path / "parallel", tmp_path / "store")
