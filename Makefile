@@ -1,11 +1,13 @@
 # Each target runs the plain command, after the one-time set-up.
 #   make help    this list
 #   make repro   everything, from data to plots          make quick     the same on little data, in .quick/, 4 minutes
+#                JOBS=2: two stages at a time; on many machines: docs/cluster.md
 #   make test    lint and tests                          make test-slow tests that each take minutes
 #   make gate    is the committed dvc.lock current?      make closure   update the deps of all stages from imports
 #   make verify  rerun everything in a clean copy and compare every metric with the committed one
-#   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/
+#   make study   longer experiments; STUDY=bnn_families (default) or another folder of studies/; JOBS=2 as above
 #   make bench   how fast, beside other libraries and hand-written code
+#   make bench-scale   how far `make repro JOBS=2` goes: 1,000 stages; docs/scale.md
 #   make costs   what the runs made here took, into benchmarks/costs.json
 #   make report  the results as one page, report/index.html, that opens offline
 #   make plots   `dvc plots show` and `dvc plots diff` write pages that open offline, too
@@ -25,11 +27,14 @@ PRETRAINED ?=
 export PRETRAINED
 STUDY ?= bnn_families
 TARGETS ?= studies/$(STUDY)/dvc.yaml
+# several stages at a time: docs/cluster.md
+JOBS ?=
+REPRO = $(if $(JOBS),python -m tools.repro --jobs $(JOBS),dvc repro)
 # stage commands call `python`: put the environment's first on PATH; many machines have no other
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro quick verify study bench costs checkout pull pretrained report plots browser
-.PHONY: docs citation test test-slow lint format gate closure pins
+.PHONY: help setup repro repro-setup quick verify study bench costs checkout pull pretrained report plots browser
+.PHONY: bench-scale docs citation test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 help:
@@ -44,8 +49,12 @@ $(READY): requirements.txt requirements-core.txt
 		$(PIP) --requirement $(if $(TORCH_INDEX),/dev/stdin,requirements.txt)
 	touch $@
 
-repro: setup
-	dvc repro
+repro: $(if $(JOBS),repro-setup,setup)
+	$(REPRO)
+
+# what it needs comes on top of the environment
+repro-setup: setup
+	$(PIP) --requirement tools/repro/requirements.txt
 
 quick: setup
 	python -m tools.quick
@@ -54,8 +63,8 @@ verify: setup
 	python -m tools.verify
 
 # --allow-missing: finished runs need not be in the cache
-study: setup
-	dvc repro --allow-missing $(TARGETS)
+study: $(if $(JOBS),repro-setup,setup)
+	$(REPRO) --allow-missing $(TARGETS)
 
 # --allow-missing: studies that were never run have nothing to check out
 checkout: setup
@@ -72,6 +81,9 @@ pretrained: setup
 bench: setup
 	$(PIP) --requirement benchmarks/requirements.txt
 	python -m benchmarks
+
+bench-scale: repro-setup
+	python -m benchmarks.scale
 
 costs: setup
 	python -m tools.costs
@@ -93,7 +105,7 @@ browser:
 test: lint
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
-test-slow: setup browser
+test-slow: repro-setup browser
 	$(PIP) --requirement docs/requirements.txt
 	python -m pytest --numprocesses 2 --dist loadfile -m slow
 

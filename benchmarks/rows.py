@@ -19,6 +19,7 @@ from stages import artifacts, runtime
 from stages.settings import Settings
 
 RESULTS = Path(__file__).parent / "results.json"
+KEPT = ("scale",)  # written by benchmarks/scale.py
 PACKAGES = ("torch", "pyro-ppl", "numpyro", "jax", "bayesian-torch")
 
 
@@ -31,7 +32,8 @@ def measure(settings: Settings) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
     args = parser.parse_args()
     runtime.prepare(settings, 0)
-    results = {"machine": machine()}
+    known = artifacts.read_json(args.out) if args.out.exists() else {}
+    results = {"machine": machine()} | {name: known[name] for name in KEPT if name in known}
     for name in args.rows:
         print(f"\n{name}", flush=True)
         section, _, key = name.partition(".")

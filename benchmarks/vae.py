@@ -49,7 +49,9 @@ def contestants(batches: Sequence[Tensor], training: Training, torch_alone: bool
 
 def ours(weights: dict, inputs: Sequence[tuple], training: Training) -> Contestant:
     """stages/models/vae.py with this encoder and decoder, in the project's loop."""
-    params = vae.Params.model_construct(latents=LATENTS, hidden=HIDDEN)
+    params = vae.Params.model_construct(
+        latents=LATENTS, hidden=HIDDEN, levels=1, prior="normal", components=1, pixels="independent"
+    )
     model, guide = vae.build(params)
     model.decoder = torch_contestants.copy(decoder(), weights["decoder"])
     guide.encoder = torch_contestants.copy(encoder(), weights["encoder"])

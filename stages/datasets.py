@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PIXELS = 28 * 28
 VALIDATION = 6  # the last sixth of the training images is the validation split: of 60,000 the last 10,000
-BINARISATION_SEED = 777  # of the fixed binarised test set in Norouzi et al. (2020), Exemplar VAE
+BINARISATION_SEED = 777  # of the fixed binarised sets in Norouzi et al. (2020), Exemplar VAE
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Images:
         return len(self.labels)
 
 
-def load(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> Images:
+def load(name: str, split: str, sizes: DataSize | None, root: str | Path = "data") -> Images:
     """Read one split of a data set from the files that the stages download and convert wrote.
 
     Args:
         name: one of `data_sets` in params.yaml.
         split: `validation` (the last sixth of the training files), `train` (what is before) or `test`.
-        sizes: how many images of each split to use, from the start (the params section `images`).
+        sizes: how many images of each split to use, from the start (the params section `images`); None: all.
         root: the folder of all data.
     """
     prefix = "t10k" if split == "test" else "train"
@@ -53,7 +53,7 @@ def load(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> I
     first_held_out = len(labels) - len(labels) // VALIDATION
     start, end = {"train": (0, first_held_out), "validation": (first_held_out, None), "test": (0, None)}[split]
     pixels, labels = pixels[start:end], labels[start:end]
-    part = slice(getattr(sizes, split))
+    part = slice(sizes and getattr(sizes, split))
     return Images(torch.from_numpy(pixels[part].copy()), torch.from_numpy(labels[part].astype(np.int64)))
 
 
@@ -86,13 +86,38 @@ def binarise(pixels: Tensor) -> Tensor:
     return (torch.rand_like(probability) < probability).float()  # torch.bernoulli takes three times as long
 
 
-def fixed_binarisation(pixels: Tensor) -> Tensor:
+def published_binarisation(name: str, split: str, sizes: DataSize, root: str | Path = "data") -> Tensor:
     """The one binary draw of a held-out set that likelihoods are reported on; (images, 784) float32.
 
-    NumPy's legacy generator with seed 777, as Norouzi et al. (2020) did: the same images on every machine.
+    As Norouzi et al. (2020) draw it in `utils/load_data/base_load_data.py`: NumPy's legacy generator with seed
+    777, `binomial(1, grey / 255)` first for all validation images, then for all test images. `sizes` only shortens
+    the result, so an image has the same pixels however many are used.
+
+    Args:
+        name: one of `data_sets` in params.yaml.
+        split: `validation` or `test`.
+        sizes: how many images of each split to use, from the start (the params section `images`).
+        root: the folder of all data.
     """
-    uniform = np.random.RandomState(BINARISATION_SEED).rand(*pixels.shape)
-    binary = uniform < pixels.cpu().numpy() / 255.0
+    generator = np.random.RandomState(BINARISATION_SEED)
+    for drawn in ("validation", "test"):
+        binary = _binomial(generator, load(name, drawn, None, root).pixels)
+        if drawn == split:
+            return binary[: getattr(sizes, split)]
+    raise ValueError(f"{split} images have no fixed binarisation: it is for validation and test")
+
+
+def fixed_binarisation(pixels: Tensor) -> Tensor:
+    """One binary draw of images for which none is published, such as noise; (images, 784) float32.
+
+    A generator of their own with the same seed, from their first pixel to their last. For a held-out split of a
+    data set use `published_binarisation`.
+    """
+    return _binomial(np.random.RandomState(BINARISATION_SEED), pixels)
+
+
+def _binomial(generator: np.random.RandomState, pixels: Tensor) -> Tensor:
+    binary = generator.binomial(1, pixels.cpu().numpy() / 255.0)  # float64
     return torch.from_numpy(binary.astype(np.float32)).to(pixels.device)
 
 

@@ -54,6 +54,7 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0, le=10)]  # of Adam, at its peak
     schedule: Literal["constant", "cosine", "one_cycle"]  # of the learning rate
     validate_every: Count  # steps between two rows of elbo.csv
+    average_steps: Annotated[int, Field(ge=0, le=10_000_000)]  # last steps whose weights are averaged; 0: the last
     execution: Literal["eager", "traced", "compiled"]  # of gradient steps: by Pyro, or traced once and replayed
 
 

@@ -15,6 +15,7 @@ from tests.idx import write_images, write_labels
 
 ALL = SimpleNamespace(train=50_000, validation=10_000, test=10_000)
 CPU = torch.device("cpu")
+FILES = ("train", "t10k")
 
 
 class Torchvision(torchvision.datasets.MNIST):
@@ -107,13 +108,33 @@ def test_unit_interval():
     torch.testing.assert_close(intensity, torch.linspace(0, 1, 256))
 
 
-def test_fixed_binarisation_is_one_uniform_per_pixel_of_the_legacy_generator_777():
+def test_published_binarisation_is_that_of_the_exemplar_vae(root):
+    """Norouzi et al. (2020), utils/load_data/base_load_data.py, call by call."""
+    files = [np.fromfile(root / f"images/mnist/{part}-images-idx3-ubyte", np.uint8, offset=16) for part in FILES]
+    train, test = (grey.reshape(-1, 784) / 255.0 for grey in files)
+    before = np.random.get_state()
+    np.random.seed(777)
+    validation = np.random.binomial(1, train[-10000:])
+    test = np.random.binomial(1, test)
+    np.random.set_state(before)
+    for split, expected in (("validation", validation), ("test", test)):
+        for size in (10_000, 7):
+            sizes = SimpleNamespace(validation=size, test=size)
+            binary = datasets.published_binarisation("mnist", split, sizes, root)
+            assert binary.dtype == torch.float32
+            assert np.array_equal(binary.numpy(), expected[:size])
+
+
+def test_published_binarisation_has_no_training_images(root):
+    with pytest.raises(ValueError, match="train images have no fixed binarisation"):
+        datasets.published_binarisation("mnist", "train", ALL, root)
+
+
+def test_fixed_binarisation_has_a_stream_of_its_own():
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 784), dtype=np.uint8))
-    generator = np.random.RandomState(777)
-    expected = [[float(generator.random_sample() < grey / 255) for grey in image] for image in pixels.tolist()]
-    binary = datasets.fixed_binarisation(pixels)
-    assert binary.dtype == torch.float32
-    assert binary.tolist() == expected
+    expected = np.random.RandomState(777).binomial(1, pixels.numpy() / 255)
+    for _ in range(2):
+        assert np.array_equal(datasets.fixed_binarisation(pixels).numpy(), expected)
 
 
 def test_fixed_binarisation_of_an_image_does_not_depend_on_those_that_follow():

@@ -46,6 +46,12 @@ def test_stage_is_documented_and_receives_signals(name):
     assert ALL[name]["cmd"].startswith(("exec python -m stages.", "exec python -m studies."))
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_stages_that_use_the_device_ask_for_a_gpu_on_a_cluster(name):
+    asked = {"dask": {"GPU": 1}} if "device" in ALL[name].get("params", []) else None
+    assert ALL[name].get("meta") == asked
+
+
 @pytest.mark.parametrize("model", TRAINED)
 def test_training_declares_what_its_posterior_depends_on(model):
     """Checkpoints are keyed by it."""

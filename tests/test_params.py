@@ -336,6 +336,16 @@ def test_laplace_knows_a_normal_prior(message, load):
     assert load(tree).bnn.prior.family == "scale_mixture"
 
 
+def test_dreg_knows_one_level(message, load):
+    tree = edited(("vae", "gradient"), "dreg")
+    assert load(tree).vae.gradient == "dreg"
+    tree["vae"]["levels"] = 2
+    line = message(tree)
+    assert line.startswith("vae.gradient = 'dreg'") and "levels = 1" in line
+    tree["vae"]["gradient"] = "stl"
+    assert load(tree).vae.levels == 2
+
+
 @pytest.mark.parametrize("kept", [200, 210])
 def test_some_labels_must_be_dropped(kept, message, load):
     tree = edited(("drop_labels", "kept"), kept)

@@ -9,7 +9,7 @@ from stages import datasets, params
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
-    "vae": {"latents": 3, "hidden": 8},
+    "vae": {"latents": 3, "hidden": 8, "components": 5},
     "ssvae": {"latents": 3, "hidden": 8, "classifier_hidden": 8, "max_shift": 0},
 }
 # every kind of model that params.yaml allows: its name and the changes to the committed section; models without
@@ -32,6 +32,13 @@ VARIANTS = {
     "bnn lenet ensemble": ("bnn", {"network": "lenet", "inference": "ensemble", "members": 2, "member": "map"}),
     "bnn mlp mean_field": ("bnn", {"network": "mlp", "inference": "mean_field"}),
     "bnn mlp ensemble": ("bnn", {"network": "mlp", "inference": "ensemble", "members": 2, "member": "mean_field"}),
+    "vae": ("vae", {}),
+    "vae normal": ("vae", {"prior": "normal", "gradient": "elbo"}),
+    "vae mixture stl": ("vae", {"prior": "mixture", "gradient": "stl"}),
+    "vae vamp dreg": ("vae", {"prior": "vamp", "gradient": "dreg", "particles": 3}),
+    "vae two levels": ("vae", {"levels": 2, "prior": "vamp", "gradient": "stl", "particles": 2}),
+    "vae two levels elbo": ("vae", {"levels": 2, "prior": "normal", "gradient": "elbo", "particles": 2}),
+    "vae autoregressive": ("vae", {"pixels": "autoregressive", "prior": "mixture", "gradient": "elbo"}),
     "bnn mlp map": ("bnn", {"network": "mlp", "inference": "map"}),
 }
 VARIANTS |= {name: (name, {}) for name in params.TRAINED if name not in {model for model, _ in VARIANTS.values()}}

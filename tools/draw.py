@@ -81,13 +81,13 @@ def drawn(model, name: str, count: int, label: int | None = None):
 
     device = next(model.parameters()).device
     with torch.no_grad():
-        z = torch.randn(count, model.latents).to(device)
         if name == "vae":
-            logits = model.decoder(z)
-        else:
-            labels = torch.arange(count) % 10 if label is None else torch.full((count,), label)
-            logits = model.decode(z, labels.to(device))
-        return torch.sigmoid(logits).cpu().numpy()
+            from stages.models import vae
+
+            return model.draw(vae.prior_draws(model, count))[1].cpu().numpy()
+        z = torch.randn(count, model.latents).to(device)
+        labels = torch.arange(count) % 10 if label is None else torch.full((count,), label)
+        return torch.sigmoid(model.decode(z, labels.to(device))).cpu().numpy()
 
 
 def grid(images):

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from stages.command import Failure, run
 from stages.headline import entry, located
-from stages.params import MODELS
+from stages.params import MODELS, load
 from studies.bnn_families import SURROGATES
 from studies.bnn_families.plot import label
 from tools import costs, quick
@@ -181,6 +181,83 @@ def choice() -> str:
     return "\n".join(lines)
 
 
+LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
+    ("iwae_5000", "−IWAE, 5,000 samples", 2),
+    ("iwae_500", "−IWAE, 500 samples", 2),
+    ("elbo", "−ELBO", 2),
+    ("rate", "rate", 2),
+    ("active_units", "active units", 0),
+    ("parameters", "parameters", 0),
+]
+
+
+def likelihoods() -> str:
+    """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
+    path = ROOT / "metrics/vae_likelihood.json"
+    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "rows": {}}
+    names = [text for _, text, _ in LIKELIHOODS]
+    lines = ["| | " + " | ".join([*names, "training, s"]) + " |", "|---" * (len(LIKELIHOODS) + 2) + "|"]
+    for name, metrics in found["rows"].items():
+        cells = []
+        for key, _, decimals in LIKELIHOODS:
+            entry = metrics[key]
+            interval = f" ± {entry['ci95_seeds']:.{decimals}f}" if entry["ci95_seeds"] and decimals else ""
+            cells.append(f"{entry['mean']:,.{decimals}f}{interval}")
+        seconds = costs.mean_seconds(f"studies/vae_likelihood/runs/{name}/posteriors/vae/*")
+        cells.append("" if seconds is None else f"{seconds:,.0f}")
+        mark = "**" if name == found["chosen"] else ""
+        lines.append(f"| {mark}{name}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
+    "likelihood": "likelihood",
+    "grey_divergence": "likelihood − entropy of the grey image",
+    "input_complexity": "likelihood − length of a code",
+    "likelihood_regret": "likelihood regret",
+    "encoder_statistics": "density of encoder statistics",
+    "all_statistics": "the same with entropy and code length",
+    "latent_density": "density of latent means",
+    "likelihood_ratio": "likelihood ratio of two levels",
+    "combined": "combined",
+    "grey_entropy": "no model: entropy of the grey image",
+    "grey_entropy_two_sided": "no model: its distance from the median",
+    "code_length": "no model: length of a code",
+    "code_length_two_sided": "no model: its distance from the median",
+}
+
+
+def foreign() -> str:
+    """AUROC of every score on made images, by which the headline score is named, and on the data set `ood.vae`."""
+    settings = load(ROOT / "params.yaml")
+    seed, other = settings.seeds[0], settings.ood.vae
+    paths = (f"metrics/{name}/vae/{seed}.json" for name in ("surrogates", "ood"))
+    made, measured = (json.loads((ROOT / path).read_text()) for path in paths)
+    columns = {"made images, mean": made["mean"], SHOWN_OTHERS.get(other, other): measured[other]}
+    return _scores(columns, settings.ood.headline)
+
+
+def pairs() -> str:
+    """AUROC of every score on all pairs of data sets, from metrics/vae_ood.json."""
+    path = ROOT / "metrics/vae_ood.json"
+    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "pairs": {}}
+    columns = {}
+    for pair, scores in found["pairs"].items():
+        names = (SHOWN_OTHERS.get(name, name.replace("_", " ")) for name in pair.split("_vs_"))
+        columns[" → ".join(names)] = scores
+    return _scores(columns, found["chosen"])
+
+
+def _scores(columns: dict[str, dict], headline: str | None) -> str:
+    lines = ["| AUROC | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, text in FOREIGN.items():
+        if any(name in scores for scores in columns.values()):
+            cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
+            mark = "**" if name == headline else ""
+            lines.append(f"| {mark}{text}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def dag() -> str:
     """The pipeline as a Mermaid flowchart, without the studies."""
     command = ["dvc", "dag", "--mermaid", "--collapse-foreach-matrix"]
@@ -198,6 +275,9 @@ PARTS = {
     "families": families,
     "reverse": partial(families, "bnn_reverse"),
     "choice": choice,
+    "likelihoods": likelihoods,
+    "foreign": foreign,
+    "pairs": pairs,
     "speed": speed,
     "dag": dag,
 }

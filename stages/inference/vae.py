@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyro
 import torch
 from pyro.infer import TraceMeanField_ELBO
 
 from stages import datasets
 from stages.inference.loop import svi
+from stages.inference.path_gradients import DReG, PathELBO
 from stages.models import vae
 
 if TYPE_CHECKING:
@@ -22,10 +24,9 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The training images, without labels."""
     model, guide = (part.to(device) for part in vae.build(settings.vae))
     train = datasets.load(settings.vae.dataset, "train", settings.images).to(device)
-    validation = datasets.load(settings.vae.dataset, "validation", settings.images).to(device)
-    held_out = datasets.fixed_binarisation(validation.pixels)
+    held_out = datasets.published_binarisation(settings.vae.dataset, "validation", settings.images).to(device)
     minibatches = datasets.Minibatches(len(train), settings.vae.batch_size, seed, device)
-    objective = svi.elbo(TraceMeanField_ELBO(), model, guide)
+    objective = svi.elbo(estimator(settings.vae), model, guide)
 
     def batch(step: int) -> tuple:
         # before the decoder has learned to use them, the KL term would switch latent units off for good, so its
@@ -41,4 +42,15 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
         size=len(train),
         batch_size=minibatches.batch_size,
         validation=lambda: -objective(held_out) / len(held_out),
+    )
+
+
+def estimator(params: vae.Params) -> pyro.infer.ELBO:
+    """Pyro's ELBO, with the KL in closed form where there is one, or an estimator with less noise."""
+    if params.gradient == "stl":
+        return PathELBO(num_particles=params.particles)
+    if params.gradient == "dreg":
+        return DReG(num_particles=params.particles)
+    return TraceMeanField_ELBO(
+        num_particles=params.particles, vectorize_particles=params.particles > 1, max_plate_nesting=1
     )

@@ -45,17 +45,19 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     """
     model, guide, baseline = trained
     device = next(model.parameters()).device
-    held_out = datasets.load("mnist", settings.evaluate.split, settings.images).to(device)
+    which = "mnist", settings.evaluate.split, settings.images
+    held_out = datasets.load(*which).to(device)
+    binary = datasets.published_binarisation(*which).to(device)
     cases = {
         "labels": held_out.labels,
         "probabilities": _classify(guide.classifier, held_out.pixels),
         "labels_only_probabilities": _classify(baseline.classifier, held_out.pixels),
-        "elbo": unlabelled_elbo(model, guide, datasets.fixed_binarisation(held_out.pixels)),
+        "elbo": unlabelled_elbo(model, guide, binary),
         "kept_labels": torch.full((len(held_out),), len(datasets.kept_labels(seed)[0])),
     }
     drawn = _draw(model, settings.evaluate.ssvae.drawn_per_class, device)
     drawn["recognised"] = _recognise(drawn["pixels"], datasets.load("mnist", "train", settings.images))
-    groups = {"cases": cases, "drawn": drawn, "pictures": _pictures(model, guide, held_out)}
+    groups = {"cases": cases, "drawn": drawn, "pictures": _pictures(model, guide, held_out, binary)}
     return {group: {name: value.cpu().numpy() for name, value in v.items()} for group, v in groups.items()}
 
 
@@ -110,11 +112,13 @@ def _recognise(drawn: Tensor, train: datasets.Images) -> Tensor:
 
 
 @torch.no_grad()
-def _pictures(model: ssvae.Model, guide: ssvae.Guide, held_out: datasets.Images) -> dict[str, Tensor]:
+def _pictures(
+    model: ssvae.Model, guide: ssvae.Guide, held_out: datasets.Images, binary: Tensor
+) -> dict[str, Tensor]:
     classes = torch.arange(ssvae.CLASSES, device=held_out.pixels.device)
     styles = torch.randn(STYLES, model.latents, device=classes.device)
     originals, labels = held_out.pixels[:STYLES], held_out.labels[:STYLES]
-    features = guide.classifier.features(datasets.fixed_binarisation(originals))
+    features = guide.classifier.features(binary[:STYLES])
     inferred = guide.q_z(features, labels).loc
     return {
         "styles": torch.sigmoid(model.decode(styles, classes.unsqueeze(1))),

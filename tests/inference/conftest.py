@@ -16,7 +16,7 @@ IMAGES, LABELLED, POINTS = 60, 20, 30
 @pytest.fixture
 def problem(monkeypatch):
     """problem("vae", latents=2, ...) -> svi.Problem; the same parameters at each call."""
-    monkeypatch.setattr(datasets, "load", lambda name, split, sizes: tiny.images(IMAGES))
+    monkeypatch.setattr(datasets, "load", lambda name, split, sizes, root=None: tiny.images(IMAGES))
     monkeypatch.setattr(datasets, "classes", lambda name: 10)
     kept = torch.arange(0, IMAGES, IMAGES // LABELLED)
     monkeypatch.setattr(datasets, "kept_labels", lambda seed: (kept, tiny.images(IMAGES).labels[kept]))

@@ -13,6 +13,7 @@ from tests import tiny
 from tests.inference.fixed_noise import FixedNoise
 
 N = 24
+PLAIN = {"levels": 1, "prior": "normal", "pixels": "independent", "gradient": "elbo", "particles": 1}  # of the VAE
 SPLITS = {"one by one": [1] * N, "equal": [6] * 4, "unequal": [1, 3, 7, 13]}
 IMAGES = tiny.images(N)
 GREY, BINARY = datasets.unit_interval(IMAGES.pixels), (IMAGES.pixels > 127).float()
@@ -51,7 +52,7 @@ def test_bnn(problem, monkeypatch, inference, sizes):
 
 @pytest.mark.parametrize("sizes", SPLITS.values(), ids=SPLITS)
 def test_vae(problem, sizes):
-    made = problem("vae")
+    made = problem("vae", **PLAIN)
     assert_batches_average_to_the_whole(made.objective, (BINARY,), sizes, torch.randn(N, made.model.latents))
 
 
@@ -84,7 +85,7 @@ def test_ssvae_objective_is_the_sum_of_its_three_terms(problem, kl_weight):
 
 
 def test_vae_objective_is_reconstruction_and_closed_form_kl(problem):
-    made = problem("vae")
+    made = problem("vae", **PLAIN)
     noise = torch.randn(N, made.model.latents)
     with FixedNoise(noise):
         q = made.guide.q(BINARY)

@@ -13,6 +13,7 @@ import torch
 from pyro.nn import PyroModule
 from scipy import stats
 
+from stages.models.image_priors import NormalMixture
 from stages.predictive import likelihood
 
 NOISE = 0.7
@@ -150,3 +151,106 @@ def test_exponentials_of_iwae_are_unbiased(samples):
 def test_images_keep_their_order():
     found = likelihood.bounds(Model(), Guide(**EXACT), X.repeat(50, 1), samples=1)  # 150 images: two batches
     torch.testing.assert_close(found["iwae"], LOG_P.repeat(50))
+
+
+class MixturePrior(Model):
+    """The same decoder; z comes from one of two normals, so log p(x) is that of two normals."""
+
+    parts = (
+        torch.tensor([0.3, -0.4], dtype=torch.float64),
+        torch.tensor([[0.5, -1.0], [-1.0, 0.3]], dtype=torch.float64),
+        torch.tensor([[0.8, 1.1], [0.5, 0.9]], dtype=torch.float64),
+    )
+
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            z = pyro.sample("z", NormalMixture(*self.parts))
+            pyro.sample("x", dist.Normal(z @ W.T + B, NOISE).to_event(1), obs=x)
+
+    def log_p(self, x):
+        logits, loc, scale = self.parts
+        shares = logits.softmax(0)
+        each = [
+            stats.multivariate_normal(W @ m + B, W @ torch.diag(s**2) @ W.T + NOISE**2 * torch.eye(4)).pdf(x)
+            for m, s in zip(loc, scale, strict=True)
+        ]
+        return torch.from_numpy(shares[0].item() * each[0] + shares[1].item() * each[1]).log()
+
+
+class Wide(Guide):
+    """Wide enough to reach both components."""
+
+    def __init__(self):
+        super().__init__(shift=0.0, stretch=1.5)
+
+
+def test_with_a_mixture_prior_the_bound_reaches_log_p():
+    found = likelihood.bounds(MixturePrior(), Wide(), X, 20_000)
+    torch.testing.assert_close(found["iwae"], MixturePrior().log_p(X), rtol=0, atol=0.05)
+
+
+def test_with_a_mixture_prior_the_rate_is_estimated():
+    """Rate and distortion still add up to minus the mean log weight."""
+    found = likelihood.bounds(MixturePrior(), Wide(), X, 3)
+    mean_of_single_draws = found["iwae_by_samples"][:, 0]
+    torch.testing.assert_close(-(found["rate"] + found["distortion"]), mean_of_single_draws)
+    means = likelihood.bounds(MixturePrior(), Wide(), X[:1].expand(COPIES, 4), 1)["rate"]
+    q = Wide().q(X[:1])
+    z = torch.linspace(-9, 9, 1201, dtype=torch.float64)
+    grid = torch.cartesian_prod(z, z)
+    log_q = q.log_prob(grid).sum(-1)
+    exact = (log_q.exp() * (log_q - NormalMixture(*MixturePrior.parts).log_prob(grid))).sum() * (18 / 1200) ** 2
+    assert abs(means.mean() - exact) < 5 * means.std() / math.sqrt(COPIES)
+
+
+class TwoLevels(PyroModule):
+    """z2 ~ N(0, 1), z1 ~ N(0.6 z2, 0.8^2), x ~ N(z1, NOISE^2): x is normal with variance 1 + NOISE^2."""
+
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            z2 = pyro.sample("z2", dist.Normal(x.new_zeros(1), 1.0).to_event(1))
+            z1 = pyro.sample("z1", dist.Normal(0.6 * z2, 0.8).to_event(1))
+            pyro.sample("x", dist.Normal(z1, NOISE).to_event(1), obs=x)
+
+
+class TwoLevelsGuide(PyroModule):
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            z2 = pyro.sample("z2", dist.Normal(0.3 * x, 0.9).to_event(1))
+            pyro.sample("z1", dist.Normal(0.5 * x + 0.2 * z2, 0.6).to_event(1))
+
+
+def test_two_levels():
+    """log p(x), the rate as the sum over levels, and the means of both levels side by side."""
+    x = torch.tensor([[0.4], [-1.5], [2.0]], dtype=torch.float64)
+    found = likelihood.bounds(TwoLevels(), TwoLevelsGuide(), x, 20_000)
+    log_p = torch.from_numpy(stats.norm.logpdf(x.squeeze(1), 0, math.sqrt(1 + NOISE**2)))
+    torch.testing.assert_close(found["iwae"], log_p, rtol=0, atol=0.05)
+    means = torch.cat([0.3 * x, 0.56 * x], dim=1)  # 0.5 + 0.2 * 0.3
+    torch.testing.assert_close(found["latent_mean"], means, rtol=0, atol=5 * 0.2 * 0.9 / math.sqrt(20_000))
+    # KL of z2, and the expected KL of z1: (0.5 x + 0.2 z2 - 0.6 z2) has mean 0.38 x and variance (0.4 * 0.9)^2
+    square = x.squeeze(1) ** 2
+    upper = 0.5 * (0.81 + 0.09 * square - 1) - math.log(0.9)
+    lower = math.log(0.8 / 0.6) + (0.36 + 0.38**2 * square + 0.36**2) / (2 * 0.64) - 0.5
+    torch.testing.assert_close(found["rate"], upper + lower, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("samples", "counts"),
+    [(1, [1]), (2, [1, 2]), (7, [1, 2, 5, 7]), (10, [1, 2, 5, 10]), (60, [1, 2, 5, 10, 20, 50, 60])],
+)
+def test_curve_of_the_bound(samples, counts):
+    """Its ends are the ELBO and the bound; in between, groups of draws are averaged."""
+    assert likelihood.sample_counts(samples) == counts
+    torch.manual_seed(1)
+    found = likelihood.bounds(Model(), Guide(**POOR), X, samples)
+    torch.manual_seed(1)
+    weights, _ = likelihood.log_weights(Model(), Guide(**POOR), X, samples) if samples <= 50 else (None, None)
+    curve = found["iwae_by_samples"]
+    assert curve.shape == (3, len(counts))
+    assert torch.equal(curve[:, -1], found["iwae"])
+    if weights is not None:
+        for place, count in enumerate(counts):
+            groups = [weights[i : i + count] for i in range(0, samples - count + 1, count)]
+            means = torch.stack([group.exp().mean(0).log() for group in groups]).mean(0)
+            torch.testing.assert_close(curve[:, place], means)

@@ -1,6 +1,7 @@
 """Checkpoints of a training run, from which the next run resumes if this one is killed.
 
-They are in .checkpoints/<model>/<seed>/, unknown to Git and DVC, and are deleted when the stage succeeds.
+They are in .checkpoints/<model>/<seed>/, unknown to Git and DVC, and are deleted when the stage succeeds. The
+environment variable CHECKPOINTS names another folder, for example on a disk that several machines share.
 The name of the file is a hash of everything that the result depends on, so a checkpoint from other params, code or
 data is never used.
 """
@@ -25,6 +26,7 @@ from stages.artifacts import replacing
 from stages.command import Failure
 
 FOLDER = Path(".checkpoints")
+ROOT = Path(__file__).parents[3]
 PATIENCE = 10.0  # seconds to wait for a killed run to finish exiting
 
 
@@ -75,6 +77,14 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def place() -> Path:
+    """The folder of all checkpoints, as above; each run of a study has one of its own."""
+    if not (shared := os.environ.get("CHECKPOINTS")):
+        return FOLDER
+    here = Path.cwd()
+    return Path(shared) / here.relative_to(ROOT if here.is_relative_to(ROOT) else here.anchor)
+
+
 @contextmanager
 def alone(model: str, seed: int) -> Iterator[Path]:
     """Hold the lock of one model and seed, so that no two trainings write the same files.
@@ -87,7 +97,7 @@ def alone(model: str, seed: int) -> Iterator[Path]:
     Raises:
         Failure: if another process still holds it after some seconds.
     """
-    folder = FOLDER / model / str(seed)
+    folder = place() / model / str(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     holder = folder.with_suffix(".pid")
     lock = FileLock(folder.with_suffix(".lock"), timeout=PATIENCE)

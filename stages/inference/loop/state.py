@@ -31,6 +31,8 @@ class State:
         self.rate = self.rates[0].clone()
         on_gpu = self.device.type == "cuda"
         self.optimizer = torch.optim.Adam(self.parameters, self.rate, fused=True, capturable=on_gpu)
+        self.steps, self.average_steps = training.steps, training.average_steps
+        self.mean: list[Tensor] = []  # of the parameters over the last steps so far
         self.optimizer.found_inf = self.failed  # if this is 1, Adam's fused kernel updates nothing
 
     @property
@@ -51,12 +53,28 @@ class State:
         self.optimizer.zero_grad(set_to_none=True)
         self.count.add_(1 - self.failed.long())
 
+    @torch.no_grad()
+    def average(self) -> None:
+        """After each of the last `average_steps` steps: include the parameters in their running mean."""
+        number = self.step - max(0, self.steps - self.average_steps)
+        if number == 1:
+            self.mean = [parameter.detach().clone() for parameter in self.parameters]
+        elif number > 1:
+            torch._foreach_lerp_(self.mean, self.parameters, 1 / number)
+
+    @torch.no_grad()
+    def use_average(self) -> None:
+        """After the last step: replace the parameters by their mean, if there is one (Izmailov et al. 2018)."""
+        for parameter, mean in zip(self.parameters, self.mean, strict=bool(self.mean)):
+            parameter.copy_(mean)
+
     def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The state as tensors, and facts as JSON types."""
         tensors = {"total": self.total, "noise": generator_state(self.device), **self.tensors}
         for index, parameter in enumerate(self.parameters):
             averages = self.optimizer.state[parameter]
             tensors |= {f"adam.{index}.{name}": value for name, value in averages.items()}
+        tensors |= {f"mean.{index}": value for index, value in enumerate(self.mean)}
         return tensors, {"step": self.step, "history": self.history}
 
     @torch.no_grad()
@@ -68,6 +86,8 @@ class State:
             if name.startswith("adam."):
                 _, index, kind = name.split(".")
                 self.optimizer.state[self.parameters[int(index)]][kind] = value.to(self.device)
+        saved = [name for name in tensors if name.startswith("mean.")]
+        self.mean = [tensors[f"mean.{index}"].to(self.device) for index in range(len(saved))]
         self.step, self.history = facts["step"], [tuple(row) for row in facts["history"]]
         self.count.fill_(self.step)
         self.total.copy_(tensors["total"])

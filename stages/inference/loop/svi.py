@@ -65,7 +65,7 @@ def fit(
 
     Args:
         problem: what to learn.
-        training: steps, learning rate and schedule.
+        training: steps, learning rate, schedule, and how many of the last steps to average over.
         title: of the progress bar.
         checkpoint: to go on from, if it holds anything, and to write at its interval. The result is the same,
             bit for bit, however often the training was cut off.
@@ -93,6 +93,8 @@ def fit(
                 progress.set_postfix(elbo=f"{float(state.total) / state.since:.4g}", refresh=False)
             if state.step % training.validate_every == 0 or state.step == training.steps:
                 descent.check()
+                if state.step == training.steps:
+                    state.use_average()
                 state.history.append((state.step, float(state.total) / state.since, held_out(problem)))
                 state.total.zero_()
                 if live:
@@ -146,6 +148,7 @@ class Descent:
         self.state.step += 1
         if not self.on_gpu:
             self.check()
+        self.state.average()
 
     def _update(self, *batch) -> None:
         self.state.descend(-self.gradient(*batch) / self.problem.size)

@@ -37,7 +37,14 @@ def toy(target=lambda step: torch.tensor(float(step % 3)), validation=lambda: 0.
 
 
 def training(**changes):
-    small = {"steps": 7, "learning_rate": 0.1, "schedule": "constant", "validate_every": 3, "execution": "eager"}
+    small = {
+        "steps": 7,
+        "learning_rate": 0.1,
+        "schedule": "constant",
+        "validate_every": 3,
+        "average_steps": 0,
+        "execution": "eager",
+    }
     return tiny.settings().vae.model_copy(update=small | changes)
 
 

@@ -1,0 +1,76 @@
+"""The parts of DVC that tools/repro/dvc_api.py needs are there: a failure names what a new version changed."""
+
+import inspect
+from importlib import import_module
+
+import dvc.fs
+import pytest
+from dvc.dvcfile import Lockfile
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+
+# of a package that DVC uses
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+NEEDED = {
+    "dvc.repo": {"lock_repo": ["repo"]},
+    "dvc.repo.reproduce": {
+        "collect_stages": ["repo", "targets"],
+        "get_active_graph": ["graph"],
+        "plan_repro": ["graph", "stages"],
+    },
+    "dvc.stage.cache": {"_can_hash": ["stage"], "_get_stage_hash": ["stage"]},
+    "dvc.utils.serialize": {"load_yaml": ["path"], "modify_yaml": ["path"]},
+    "dvc_objects.fs.generic": {"copy": ["from_fs", "from_path", "to_fs", "to_path"]},
+    "dvc.logger": {"setup": []},
+}
+METHODS = [
+    (Lockfile, "_load", []),
+    (Repo, "reproduce", ["targets", "single_item"]),
+    (Repo, "__init__", ["root_dir", "config", "_wait_for_lock"]),
+    (PipelineStage, "changed", ["allow_missing"]),
+    (PipelineStage, "changed_outs", ["allow_missing"]),
+    (PipelineStage, "save_deps", []),
+    (PipelineStage, "ignore_outs", []),
+    (PipelineStage, "checkout", []),
+    (PipelineStage, "get_used_objs", []),
+    (Output, "commit", ["relink"]),
+    (Output, "changed_cache", []),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module in NEEDED for name in NEEDED[module]])
+def test_function_takes_these_arguments(module, name):
+    function = getattr(import_module(module), name)
+    assert takes(function, NEEDED[module][name]), f"{module}.{name}{inspect.signature(function)}"
+
+
+@pytest.mark.parametrize(("owner", "name", "arguments"), METHODS)
+def test_method_takes_these_arguments(owner, name, arguments):
+    method = getattr(owner, name)
+    assert takes(method, arguments), f"{owner.__name__}.{name}{inspect.signature(method)}"
+
+
+def takes(function, arguments: list[str]) -> bool:
+    """Whether it can be called with these arguments by name."""
+    parameters = inspect.signature(function).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return anything or set(arguments) <= set(parameters)
+
+
+def test_objects_of_a_repository(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    project.run("dvc", "repro", "--quiet", "train-0")
+    repo = Repo()
+    (stage,) = repo.stage.collect("dvc.yaml:train-0")
+    cache = repo.stage_cache
+    assert set(inspect.signature(cache._create_stage).parameters) >= {"cache", "wdir"}
+    assert set(inspect.signature(cache.restore).parameters) >= {"stage"}
+    assert cache._get_cache_path("ab12", "value").startswith(repo.cache.legacy.path)
+    assert stage.dvcfile._lockfile.path == str(project.folder / "dvc.lock")
+    assert stage.addressing == "train-0" and not stage.is_import and not stage.is_data_source
+    assert set(repo.index.graph) >= {stage}
+    assert dvc.fs.generic is import_module("dvc_objects.fs.generic")
+    for function in (repo.cloud.push, repo.cloud.pull):
+        assert "objs" in inspect.signature(function).parameters
+    assert set(inspect.signature(repo.cloud.get_remote_odb).parameters) >= {"name", "command", "hash_name"}
