@@ -14,10 +14,9 @@ from pathlib import Path
 
 from scipy.stats import rankdata
 
-from stages import params
 from stages.command import Failure, run
 from stages.headline import entry, located
-from stages.params import MODELS
+from stages.params import MODELS, load
 from studies.bnn_families import SURROGATES
 from studies.bnn_families.plot import label
 from tools import costs, quick
@@ -211,36 +210,52 @@ def likelihoods() -> str:
     return "\n".join(lines)
 
 
-def scores() -> str:
-    """How well each score of the VAE separates surrogates, and MNIST, from clothes; the headline score is bold."""
-    surrogates = json.loads((ROOT / "metrics/surrogates/vae/0.json").read_text())["mean"]
-    (found,) = json.loads((ROOT / "metrics/ood/vae/0.json").read_text()).values()
-    headline = params.read(ROOT / "params.yaml")["ood"]["headline"]
-    lines = ["| score | surrogates, AUROC | MNIST, AUROC | MNIST, FPR at 95% TPR |", "|---|---|---|---|"]
-    for name, measured in found.items():
-        mark = "**" if name == headline else ""
-        numbers = (surrogates[name]["auroc"], measured["auroc"], measured["fpr95"])
-        lines.append(f"| {mark}{words(name)}{mark} | " + " | ".join(f"{number:.4f}" for number in numbers) + " |")
-    return "\n".join(lines)
+FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
+    "likelihood": "likelihood",
+    "grey_divergence": "likelihood − entropy of the grey image",
+    "input_complexity": "likelihood − length of a code",
+    "likelihood_regret": "likelihood regret",
+    "encoder_statistics": "density of encoder statistics",
+    "all_statistics": "the same with entropy and code length",
+    "latent_density": "density of latent means",
+    "likelihood_ratio": "likelihood ratio of two levels",
+    "combined": "combined",
+    "grey_entropy": "no model: entropy of the grey image",
+    "grey_entropy_two_sided": "no model: its distance from the median",
+    "code_length": "no model: length of a code",
+    "code_length_two_sided": "no model: its distance from the median",
+}
 
 
 def foreign() -> str:
-    """AUROC of each score for each pair, from metrics/vae_ood.json; the headline score is bold."""
+    """AUROC of every score on made images, by which the headline score is named, and on the data set `ood.vae`."""
+    settings = load(ROOT / "params.yaml")
+    seed, other = settings.seeds[0], settings.ood.vae
+    paths = (f"metrics/{name}/vae/{seed}.json" for name in ("surrogates", "ood"))
+    made, measured = (json.loads((ROOT / path).read_text()) for path in paths)
+    columns = {"made images, mean": made["mean"], SHOWN_OTHERS.get(other, other): measured[other]}
+    return _scores(columns, settings.ood.headline)
+
+
+def pairs() -> str:
+    """AUROC of every score on all pairs of data sets, from metrics/vae_ood.json."""
     path = ROOT / "metrics/vae_ood.json"
     found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "pairs": {}}
-    names = list(next(iter(found["pairs"].values()), {}))
-    shown = [f"**{words(name)}**" if name == found["chosen"] else words(name) for name in names]
-    lines = ["| | " + " | ".join(shown) + " |", "|---" * (len(names) + 1) + "|"]
-    for pair, of in found["pairs"].items():
-        learned, other = pair.split("_vs_")
-        cells = " | ".join(f"{of[name]['auroc']:.3f}" for name in names)
-        lines.append(f"| {words(learned)}, {words(other)} | {cells} |")
+    columns = {}
+    for pair, scores in found["pairs"].items():
+        names = (SHOWN_OTHERS.get(name, name.replace("_", " ")) for name in pair.split("_vs_"))
+        columns[" → ".join(names)] = scores
+    return _scores(columns, found["chosen"])
+
+
+def _scores(columns: dict[str, dict], headline: str | None) -> str:
+    lines = ["| AUROC | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, text in FOREIGN.items():
+        if any(name in scores for scores in columns.values()):
+            cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
+            mark = "**" if name == headline else ""
+            lines.append(f"| {mark}{text}{mark} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def words(name: str) -> str:
-    """A name of metrics as readers see it."""
-    return name.replace("_two_sided", ", two-sided").replace("_", " ")
 
 
 def dag() -> str:
@@ -261,8 +276,8 @@ PARTS = {
     "reverse": partial(families, "bnn_reverse"),
     "choice": choice,
     "likelihoods": likelihoods,
-    "scores": scores,
     "foreign": foreign,
+    "pairs": pairs,
     "speed": speed,
     "dag": dag,
 }

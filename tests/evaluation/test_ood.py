@@ -159,7 +159,7 @@ def test_reported_score_is_the_one_that_made_images_name():
     mean = artifacts.read_json(ROOT / "metrics/surrogates/vae/0.json")["mean"]
     named = max(mean.keys() - {*ood.BASELINES}, key=lambda name: mean[name]["auroc"])
     assert tiny.settings().ood.headline == named
-    assert vae.HEADLINES["auroc_headline"] == f"ood/vae.*.{named}.auroc"
+    assert vae.HEADLINES["foreign"] == f"ood/vae.*.{named}.auroc"
 
 
 # --- separation ------------------------------------------------------------------------------------------
