@@ -25,8 +25,9 @@ def main() -> None:
     parser.add_argument("--model", choices=study["pairs"], required=True)
     args = parser.parse_args()
     pair, seed = study["pairs"][args.model], study["seeds"][0]
-    os.chdir(run.prepare(STUDY, args.model) if args.model in study["runs"] else run.ROOT)
+    os.chdir(run.prepare(STUDY, args.model))
     settings = command.settings_of("params.yaml")
+    os.chdir((run.ROOT / pair["posterior"]).parents[2])  # the folder in which it was trained
 
     from stages import ood_data, runtime
     from stages.evaluation import ood
@@ -35,7 +36,7 @@ def main() -> None:
 
     learned = evaluation.in_distribution(settings)
     if learned != pair["learned"]:
-        raise command.Failure(f"the VAE of params.yaml learns {learned}, but study.yaml says {pair['learned']}")
+        raise command.Failure(f"{args.model}: the VAE of params.yaml learns {learned}, but study.yaml says {pair['learned']}")
     device = runtime.prepare(settings, seed)
     trained = predictive.trained(settings, seed, device)
     scored = evaluation.ood_scorer(settings, predictive.reference(settings, trained))

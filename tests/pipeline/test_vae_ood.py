@@ -22,6 +22,7 @@ def test_table_has_every_pair_and_score(tmp_path):
     study = yaml.safe_load(path.read_text())
     for pair in study["pairs"].values():
         pair["others"] = [pair["others"][0], *OTHERS]
+    study["common"]["ood"]["images"] = 100
     path.write_text(yaml.safe_dump(study))
     made.run("dvc", "repro", FILE)
     table = artifacts.read_json(made.folder / "metrics/vae_ood.json")

@@ -24,7 +24,8 @@ def test_table_names_pairs_and_the_headline_score(tmp_path):
 def test_models_learn_what_the_pairs_say_and_all_images_are_known():
     document = params.read(run.ROOT / "params.yaml")
     for name, pair in STUDY["pairs"].items():
-        settings = params.validated(params.merged(document, STUDY["runs"].get(name, {})), "params.yaml")
+        changed = params.merged(params.merged(document, STUDY["common"]), STUDY["runs"][name])
+        settings = params.validated(changed, "params.yaml")
         assert settings.vae.dataset == pair["learned"]
         assert settings.ood.vae == pair["others"][0]
         assert set(pair["others"]) <= {*ood_data.MADE, *settings.data_sets.all()} - {pair["learned"]}
