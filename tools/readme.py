@@ -249,7 +249,7 @@ def pairs() -> str:
 
 
 def _scores(columns: dict[str, dict], headline: str | None) -> str:
-    lines = ["| AUROC | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = ["| " + " | ".join(["AUROC", *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, text in FOREIGN.items():
         if any(name in scores for scores in columns.values()):
             cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
