@@ -36,7 +36,9 @@ def main() -> None:
 
     learned = evaluation.in_distribution(settings)
     if learned != pair["learned"]:
-        raise command.Failure(f"{args.model}: the VAE of params.yaml learns {learned}, but study.yaml says {pair['learned']}")
+        raise command.Failure(
+            f"{args.model}: the VAE of params.yaml learns {learned}, but study.yaml says {pair['learned']}"
+        )
     device = runtime.prepare(settings, seed)
     trained = predictive.trained(settings, seed, device)
     scored = evaluation.ood_scorer(settings, predictive.reference(settings, trained))
