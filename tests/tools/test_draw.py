@@ -44,7 +44,7 @@ def test_as_many_images_as_asked_for_the_same_for_a_seed(folder, command, model,
 
 def test_clothes_are_the_decoders_probabilities(tmp_path):
     """Of styles from the prior, here a standard normal."""
-    model, _ = untrained.write(tmp_path, "vae", **SMALL, prior="normal")
+    model, _ = untrained.write(tmp_path, "vae", **(SMALL | {"vae": SMALL["vae"] | {"prior": "normal"}}))
     torch.manual_seed(2)
     found = draw.drawn(model, "vae", 4)
     torch.manual_seed(2)
