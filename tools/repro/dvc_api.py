@@ -58,21 +58,14 @@ class Entry:
         return self.lock if self.is_data else f"{self.lock.removesuffix('.lock')}.yaml:{self.name}"
 
 
-class Locks:
-    """The lock files of a repository."""
-
-    def __init__(self, repo: Repo):
-        self.repo = repo
-
-    def entry(self, stage: Stage) -> Entry:
-        """The entry of a stage, as it is now."""
-        root = self.repo.root_dir
-        wdir = os.path.relpath(stage.wdir, root)
-        if stage.is_data_source:
-            return Entry(os.path.relpath(stage.path, root), stage.addressing, wdir, None)
-        lock = stage.dvcfile._lockfile
-        stages = lock.load().get("stages", {}) if os.path.exists(lock.path) else {}
-        return Entry(os.path.relpath(lock.path, root), stage.name, wdir, stages.get(stage.name))
+def entry_of(repo: Repo, stage: Stage) -> Entry:
+    """The entry of a stage, as its lock file has it now."""
+    wdir = os.path.relpath(stage.wdir, repo.root_dir)
+    if stage.is_data_source:
+        return Entry(os.path.relpath(stage.path, repo.root_dir), stage.addressing, wdir, None)
+    lock = stage.dvcfile._lockfile
+    stages = lock.load().get("stages", {}) if os.path.exists(lock.path) else {}
+    return Entry(os.path.relpath(lock.path, repo.root_dir), stage.name, wdir, stages.get(stage.name))
 
 
 def _loaded_once(load: Callable) -> Callable:

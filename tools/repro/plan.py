@@ -53,11 +53,11 @@ def made(repo: Repo, targets: Sequence[str], allow_missing: bool = False) -> Pla
     Raises:
         Failure: for stages that cannot run elsewhere.
     """
-    needs, locks = dvc_api.plan(repo, targets), dvc_api.Locks(repo)
+    needs = dvc_api.plan(repo, targets)
     plan, entries = Plan(len(needs), {}, {}, [], []), {}
     for stage, parents in needs.items():
         label, names = stage.addressing, [parent.addressing for parent in parents]
-        entry = entries[label] = locks.entry(stage)
+        entry = entries[label] = dvc_api.entry_of(repo, stage)
         if stage.is_import:
             raise Failure(f"{label}: imports cannot run on workers: run `dvc repro {label}` first")
         never = entry.content is None and not entry.is_data

@@ -31,9 +31,3 @@ def packed(root: str | Path, names: list[str]) -> bytes:
         for name in names:
             archive.add(Path(root, name), name, recursive=False)
     return buffer.getvalue()
-
-
-def unpack(archive: bytes, folder: str | Path) -> None:
-    """Put the files of an archive into a folder."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        opened.extractall(folder, filter="tar")

@@ -120,8 +120,7 @@ class Workshop(WorkerPlugin):
         if not folder.exists():
             fresh = folder.with_suffix(".new")
             shutil.rmtree(fresh, ignore_errors=True)
-            with tarfile.open(fileobj=BytesIO(self.archive)) as archive:
-                archive.extractall(fresh, filter="tar")
+            unpack(self.archive, fresh)
             (fresh / ".dvc").mkdir(exist_ok=True)
             fresh.rename(folder)
         return folder
@@ -134,6 +133,12 @@ class Workshop(WorkerPlugin):
         if shared := kept.get(CHECKPOINTS):
             changed[CHECKPOINTS] = os.path.abspath(shared)
         return kept | changed | self.environment
+
+
+def unpack(archive: bytes, folder: Path) -> None:
+    """Put the files of an archive into a folder."""
+    with tarfile.open(fileobj=BytesIO(archive)) as opened:
+        opened.extractall(folder, filter="tar")
 
 
 def kill_group(process: subprocess.Popen) -> None:
