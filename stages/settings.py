@@ -300,6 +300,14 @@ class Settings(Section):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _headline_score_is_computed(self) -> "Settings":
+        if self.ood.headline == "likelihood_ratio" and self.vae.levels == 1:
+            raise ValueError(
+                "ood.headline = likelihood_ratio: is computed with vae.levels = 2: name another score"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _some_labels_are_dropped(self) -> "Settings":
         kept, images = self.drop_labels.kept, self.images.train
         if kept >= images:

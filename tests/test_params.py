@@ -208,6 +208,10 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
             "ood.vae = 'fashion_mnist': is what vae.dataset has: name",
         ),
         (
+            {"ood": {"headline": "likelihood_ratio"}},
+            "ood.headline = likelihood_ratio: needs vae.levels = 2: name another score",
+        ),
+        (
             {"bnn": {"dataset": "fashion_mnist", "classes": 9}, "ood": {"bnn": "mnist"}},
             "bnn.classes = 9: data_sets has 10 names of classes for fashion_mnist: set it to 10",
         ),

@@ -8,10 +8,12 @@ import numpy as np
 import pyro
 import pyro.distributions as dist
 import torch
+from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor
 
 from stages import complexity, datasets
+from stages.models import vae
 from stages.predictive import likelihood
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def statistics(
 
     Returns:
         iwae, a bound on log p(x), rate, distortion, code_length, grey_entropy (nats); mean_norm and scale_norm,
-        the lengths of the mean and of the sd of q(z | x); each (images,) float32. latent_mean: (images, latents).
+        the lengths of the mean and of the sd of q(z | x), or of q(z2 | x); each (images,) float32. latent_mean:
+        (images, latents). With two levels also iwae_above (nats), the bound from `UpperLevel`.
     """
     draws = [
         _of_draw(model, guide, datasets.binarise(pixels), ood.importance_samples) for _ in range(ood.binarisations)
@@ -51,18 +54,37 @@ def _of_draw(model: PyroModule, guide: PyroModule, x: Tensor, samples: int) -> d
         "mean_norm": torch.cat([part.loc.norm(dim=-1) for part in q]).cpu().numpy(),
         "scale_norm": torch.cat([part.scale.norm(dim=-1) for part in q]).cpu().numpy(),
     }
+    if guide.levels == 2:
+        found["iwae_above"] = likelihood.bounds(model, UpperLevel(model, guide), x, samples)["iwae"].cpu().numpy()
     return found | {"code_length": complexity.code_length(x.cpu().numpy())}
+
+
+class UpperLevel(PyroModule):
+    """A guide that encodes the upper level alone: q(z2 | x) p(z1 | z2).
+
+    What its bound on log p(x) lacks is what the image says of z1 beyond z2 (L^{>1} of Havtorn et al. 2021).
+    """
+
+    def __init__(self, model: vae.Model, guide: vae.Guide):
+        super().__init__()
+        self.lower_prior, self.q = model.lower_prior, guide.q
+
+    def forward(self, x: Tensor) -> None:
+        """Draw z2 and z1 for images, (batch, 784)."""
+        with pyro.plate("data", len(x)):
+            z2 = pyro.sample("z2", self.q(x).to_event(1))
+            pyro.sample("z1", vae.normal(self.lower_prior(z2)))
 
 
 def regret(model: PyroModule, guide: PyroModule, pixels: Tensor, ood: OutOfDistribution) -> np.ndarray:
     """By how much the ELBO of each image rises if its own q(z | x) is optimised, starting from the encoder's.
 
-    Likelihood regret of Xiao, Yan and Amit (2020), with a normal of its own for each image instead of an encoder
-    of its own. Both ELBOs are estimated with the same random numbers. For a model with the one latent site `z`.
+    Likelihood regret of Xiao, Yan and Amit (2020), with an offset and a factor for the means and the sds of each
+    image instead of an encoder of its own. Both ELBOs are estimated with the same random numbers.
 
     Args:
         model: the decoder and its prior; not changed.
-        guide: the encoder, with a method `q(x)` that returns q(z | x), a normal; not changed.
+        guide: the encoder, all of whose sites are normals; not changed.
         pixels: bytes, (images, 784), each binarised once.
         ood: the section of params.yaml: steps, learning rate, and importance samples for both ELBOs.
 
@@ -74,28 +96,39 @@ def regret(model: PyroModule, guide: PyroModule, pixels: Tensor, ood: OutOfDistr
 
 
 def _regret(model: PyroModule, guide: PyroModule, x: Tensor, ood: OutOfDistribution) -> Tensor:
-    with torch.no_grad():
-        q = guide.q(x)
-    encoded = [q.loc, q.scale.log()]
-    fitted = [value.clone().requires_grad_() for value in encoded]
+    trace = poutine.util.prune_subsample_sites(poutine.trace(guide).get_trace(x))
+    moves = {name: torch.zeros(2, *site["value"].shape) for name, site in trace.iter_stochastic_nodes()}
+    moves = {name: move.to(x.device).requires_grad_() for name, move in moves.items()}
 
-    def elbo(parameters: list[Tensor], samples: int) -> Tensor:
-        loc, log_scale = parameters
+    def elbo(samples: int) -> Tensor:
+        return likelihood.log_weights(model, Moved(moves)(guide), x, samples)[0].mean(0)
 
-        def normal(x: Tensor) -> None:
-            with pyro.plate("data", len(x)):
-                pyro.sample("z", dist.Normal(loc, log_scale.exp()).to_event(1))
-
-        return likelihood.log_weights(model, normal, x, samples)[0].mean(0)
-
-    optimiser = torch.optim.Adam(fitted, lr=ood.regret_learning_rate)
-    for _ in range(ood.regret_steps):
-        gradients = torch.autograd.grad(-elbo(fitted, 1).sum(), fitted)  # of nothing else: the decoder stays
-        for parameter, gradient in zip(fitted, gradients, strict=True):
-            parameter.grad = gradient
-        optimiser.step()
     with torch.no_grad():
         state = torch.get_rng_state()
-        after = elbo(fitted, ood.importance_samples)
+        encoded = elbo(ood.importance_samples)
+    optimiser = torch.optim.Adam(moves.values(), lr=ood.regret_learning_rate)
+    for _ in range(ood.regret_steps):
+        gradients = torch.autograd.grad(-elbo(1).sum(), list(moves.values()))  # of nothing else: the decoder stays
+        for move, gradient in zip(moves.values(), gradients, strict=True):
+            move.grad = gradient
+        optimiser.step()
+    with torch.no_grad():
         torch.set_rng_state(state)
-        return after - elbo(encoded, ood.importance_samples)
+        return elbo(ood.importance_samples) - encoded
+
+
+class Moved(poutine.messenger.Messenger):
+    """Changes the normals of a guide.
+
+    Args:
+        moves: for each site what is added to its mean and to the logarithm of its sd, (2, batch, latents).
+    """
+
+    def __init__(self, moves: dict[str, Tensor]):
+        super().__init__()
+        self.moves = moves
+
+    def _pyro_sample(self, site: dict) -> None:
+        if site["name"] in self.moves:
+            (shift, log_factor), q = self.moves[site["name"]], site["fn"].base_dist
+            site["fn"] = dist.Normal(q.loc + shift, q.scale * log_factor.exp()).to_event(1)

@@ -14,6 +14,12 @@ from tools import quick
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's use of pygtrie
 
 
+@pytest.fixture(autouse=True)
+def without_distributed(monkeypatch):
+    """As in an environment that lacks tools/repro/requirements.txt."""
+    monkeypatch.setattr(scale, "PACKAGES", ("dvc",))
+
+
 def stub_pipeline(folder, stages=3, **options):
     made = Stubs(folder, stages, **options)
     made.write()

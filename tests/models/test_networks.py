@@ -57,7 +57,7 @@ def test_predictive_of_dropout_is_the_mean_over_all_subsets_of_units():
         wanted, wanted_entropy = wanted + chance * p, wanted_entropy - chance * (p * p.log()).sum(-1)
     model, guide = bnn.Model(network, weight_priors.isotropic(1.0)), PointGuide(weights)
     model.eval()
-    samples = 20_000
+    samples = 5_000
     found = class_probabilities(model, guide, pixels, samples)
     assert (found["probabilities"] - wanted).abs().max() < 5 * 0.5 / samples**0.5
     assert (found["expected_entropy"] - wanted_entropy).abs().max() < 5 * 1.2 / samples**0.5

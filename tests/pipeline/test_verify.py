@@ -10,7 +10,7 @@ from tests.pipeline.conftest import Clone, tiny_clone
 from tests.tiny import ROOT
 from tools import quick
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

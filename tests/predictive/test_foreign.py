@@ -5,7 +5,6 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
-from pyro.nn import PyroModule
 from torch.distributions import Normal, kl_divergence
 
 from stages import complexity, datasets
@@ -53,30 +52,24 @@ def test_statistics_come_in_parts_of_any_size(trained, monkeypatch):
         np.testing.assert_allclose(in_parts[name], whole[name], rtol=1e-5, atol=1e-6)
 
 
-class Useless(PyroModule):
-    """A model whose images do not depend on z, and a guide that is wrong by a known divergence."""
-
-    def __init__(self, loc: float, scale: float):
-        super().__init__()
-        self.loc, self.scale = torch.tensor([loc, 0.0]), torch.tensor([scale, 1.0])
-        self.logits = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, x):
-        with pyro.plate("data", len(x)):
-            pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
-            pyro.sample("x", dist.Bernoulli(logits=self.logits).to_event(1), obs=x)
-
-    def q(self, x):
-        return dist.Normal(self.loc.expand(len(x), 2), self.scale.expand(len(x), 2))
+def blind(x):
+    """A model whose images do not depend on z."""
+    with pyro.plate("data", len(x)):
+        pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+        pyro.sample("x", dist.Bernoulli(logits=torch.zeros(1)).to_event(1), obs=x)
 
 
 @pytest.mark.parametrize(("loc", "scale"), [(0.0, 1.0), (1.5, 1.0), (0.0, 0.3), (-1.0, 2.0)])
 def test_regret_is_the_divergence_of_a_guide_where_the_data_say_nothing(loc, scale):
     """The best q is then the prior, and ELBOs differ by KL(q || p)."""
-    model = Useless(loc, scale)
-    ood = OOD.model_copy(update={"importance_samples": 20_000, "regret_steps": 400, "regret_learning_rate": 0.01})
+
+    def guide(x):
+        with pyro.plate("data", len(x)):
+            pyro.sample("z", dist.Normal(torch.tensor([loc, 0.0]), torch.tensor([scale, 1.0])).to_event(1))
+
+    ood = OOD.model_copy(update={"importance_samples": 5_000, "regret_steps": 200, "regret_learning_rate": 0.02})
     torch.manual_seed(0)
-    found = foreign.regret(model, model, tiny.images(2).pixels[:, :1], ood)
+    found = foreign.regret(blind, guide, tiny.images(2).pixels[:, :1], ood)
     wanted = float(kl_divergence(Normal(loc, scale), Normal(0.0, 1.0)))
     np.testing.assert_allclose(found, [wanted, wanted], rtol=0.05, atol=0.06)
 
@@ -87,6 +80,56 @@ def test_regret_leaves_the_model_and_its_encoder_alone(trained):
     foreign.regret(model, guide, tiny.images(3).pixels, OOD.model_copy(update={"regret_steps": 3}))
     after = [parameter for part in trained for parameter in part.parameters()]
     assert all(torch.equal(old, new) and new.grad is None for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_regret_starts_at_the_encoder(levels):
+    """Without a step it is exactly zero: the same guide, the same random numbers."""
+    torch.manual_seed(0)
+    model, guide = tiny.build("vae", levels=levels)
+    pixels = tiny.images(3).pixels
+    assert (foreign.regret(model, guide, pixels, OOD.model_copy(update={"regret_steps": 0})) == 0).all()
+    found = foreign.regret(model, guide, pixels, OOD.model_copy(update={"regret_steps": 30}))
+    assert (found > 0).all()
+
+
+@pytest.fixture
+def two_levels():
+    torch.manual_seed(0)
+    return tiny.build("vae", levels=2)
+
+
+def test_upper_level_alone_is_the_whole_guide_if_the_lower_one_encodes_nothing(two_levels):
+    """The lower level's encoder is replaced by its prior."""
+    model, guide = two_levels
+    x, above = datasets.binarise(tiny.images(4).pixels), foreign.UpperLevel(model, guide)
+    bounds = {}
+    guide.lower_encoder.forward = lambda x, z2: model.lower_prior(z2)
+    for name, of in (("whole", guide), ("above", above)):
+        torch.manual_seed(2)
+        bounds[name] = likelihood.bounds(model, of, x, 20)["iwae"]
+    torch.testing.assert_close(bounds["whole"], bounds["above"])
+
+
+def test_upper_level_alone_bounds_the_same_likelihood():
+    """With enough samples any guide reaches log p(x); soonest if z and x say little of each other."""
+    torch.manual_seed(0)
+    model, guide = tiny.build("vae", levels=2, prior="normal")
+    with torch.no_grad():
+        for layer in (model.decoder.both[1], guide.encoder[-1], guide.lower_encoder.both[1]):
+            layer.weight.mul_(0.2)
+    x = datasets.binarise(tiny.images(2).pixels)
+    torch.manual_seed(2)
+    above = likelihood.bounds(model, foreign.UpperLevel(model, guide), x, 20_000)["iwae"]
+    np.testing.assert_allclose(above, likelihood.bounds(model, guide, x, 20_000)["iwae"], atol=0.1)
+
+
+def test_bound_from_the_upper_level_is_among_the_statistics_of_two_levels(trained, two_levels):
+    pixels = (tiny.images(2).pixels > 127).to(torch.uint8) * 255  # binary: every draw is the same
+    ood = OOD.model_copy(update={"importance_samples": 1000, "binarisations": 1})
+    found = foreign.statistics(*two_levels, pixels, ood)
+    np.testing.assert_allclose(found["iwae_above"], found["iwae"], rtol=0.05)
+    assert "iwae_above" not in foreign.statistics(*trained, pixels, OOD)
 
 
 def test_regret_is_of_the_first_images(trained):

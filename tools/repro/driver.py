@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 import dask
+from dask._task_spec import Task, parse_input  # what Client.submit makes of its arguments
 from dask.utils import parse_timedelta
 from distributed import Client, Future
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
@@ -113,24 +114,37 @@ class Run:
 
     def submit(self) -> None:
         """Submit every stage as a task that waits for those that it reads from."""
-        declared = {name for info in self._workers().values() for name in info["resources"]}
-        work = worker.task(self.workshop.name)
+        depths, gpus_matter = self.plan.depths(), self._gpus_matter()
         for label, task in self.plan.tasks.items():
             parents = [self.futures.get(name) or asdict(self.plan.fresh[name]) for name in task.needs]
-            if GPU not in declared:
+            if not gpus_matter:
                 task.resources.pop(GPU, None)
-            future = self.client.submit(
-                work,
-                asdict(task.entry),
-                label,
-                *parents,
-                # a tuple: tasks of one group share Dask's estimate of how long they take
-                key=(label.split("@")[0], label, self.workshop.name),
+            # a tuple: tasks of one group share Dask's estimate of how long they take
+            key = (label.split("@")[0], label, self.workshop.name)
+            future = self.client.get(
+                {key: self._task(key, task.entry, label, parents)},
+                key,
+                sync=False,
                 resources=task.resources or None,
-                pure=False,
+                priority=depths[label],
             )
             future.add_done_callback(lambda _, label=label: self.ended.put(label))
             self.futures[label] = future
+
+    def _task(self, key: tuple[str, ...], entry: Entry, label: str, parents: list[Future | dict]) -> Task:
+        """One stage as a task of Dask.
+
+        `_data_producer`: it waits in the scheduler until a worker is idle. Other tasks are handed at once to the
+        worker that made their inputs, which for stages that take minutes leaves other workers without work.
+        """
+        work = worker.task(self.workshop.name)
+        return Task(key, work, asdict(entry), label, *map(parse_input, parents), _data_producer=True)
+
+    def _gpus_matter(self) -> bool:
+        """Whether some workers can run a stage that wants a GPU for each of their threads, and others cannot."""
+        enough = {info["resources"].get(GPU, 0) >= info["nthreads"] for info in self._workers().values()}
+        some = any(GPU in info["resources"] for info in self._workers().values())
+        return some and enough != {True}
 
     def follow(self) -> None:
         """Wait until each stage has been run, has failed, or cannot be run."""

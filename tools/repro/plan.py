@@ -39,6 +39,15 @@ class Plan:
     absent: list[Entry]  # up to date, but not in the workspace
     perhaps: list[Entry]  # stale ones that have not changed, if those that they read from turn out as they were
 
+    def depths(self) -> dict[str, int]:
+        """For each stale stage the length of the longest chain of stages that wait for it."""
+        depths = dict.fromkeys(self.tasks, 0)
+        for name in reversed(self.tasks):
+            for parent in self.tasks[name].needs:
+                if parent in depths:
+                    depths[parent] = max(depths[parent], depths[name] + 1)
+        return depths
+
 
 def made(repo: Repo, targets: Sequence[str], allow_missing: bool = False) -> Plan:
     """Plan what `dvc repro TARGETS` would do; a remote counts as `--pull` does.

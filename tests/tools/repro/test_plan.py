@@ -34,6 +34,9 @@ def test_a_pipeline_over_its_life(project, planned):
     )
     assert list(planned("evaluate-1").tasks) == ["data", "train-1", "evaluate-1"]
 
+    wait = {"data": 3, "train-0": 2, "train-1": 2, "evaluate-0": 1, "evaluate-1": 1, "summary": 0}
+    assert first.depths() == wait
+
     project.run("dvc", "repro", "--quiet")
     assert not planned().tasks
     stages = pipeline() | {"train-1": stage("train-1.bin", "data", seconds=0.2)}
@@ -41,6 +44,7 @@ def test_a_pipeline_over_its_life(project, planned):
     after = planned()
     assert list(after.tasks) == ["train-1", "evaluate-1", "summary"]
     assert set(after.fresh) == {"data", "evaluate-0"}
+    assert after.depths() == {"train-1": 2, "evaluate-1": 1, "summary": 0}
     assert [entry.name for entry in after.perhaps] == ["evaluate-1", "summary"]
 
     project.write(pipeline())

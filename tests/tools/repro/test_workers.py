@@ -26,6 +26,20 @@ def test_a_gpu_holds_one_stage_at_a_time(project, tmp_path):
     assert len(project.starts()) == 7
 
 
+def test_no_worker_waits_beside_one_with_a_queue(project, tmp_path):
+    """Left to itself, Dask hands stages to the worker that made what they read."""
+    project.environment["STARTS"] = str(tmp_path / "starts")
+    seconds = {"long": 20.0, "second": 2.0, "third": 2.0, "fourth": 0.1}
+    trainings = {f"train-{name}": stage(f"train-{name}", "data", seconds=seconds[name]) for name in seconds}
+    readers = {"read": stage("read", "train-long"), "summary": stage("summary", "read")}
+    project.write({"data": stage("data")} | trainings | readers)
+    project.repro("--jobs", "2")
+    starts = {start.out: start for start in project.starts()}
+    long, *others = (starts[name] for name in trainings)
+    assert sum(other.begin < long.begin for other in others) <= 1  # most stages wait for it
+    assert all(other.end < long.end for other in others)
+
+
 def test_without_gpus_a_stage_that_could_use_one_runs_all_the_same(project):
     project.environment["CUDA_VISIBLE_DEVICES"] = ""
     project.write({"train": stage("train", **GPU)})
