@@ -302,9 +302,7 @@ class Settings(Section):
     @pydantic.model_validator(mode="after")
     def _headline_score_is_computed(self) -> "Settings":
         if self.ood.headline == "likelihood_ratio" and self.vae.levels == 1:
-            raise ValueError(
-                "ood.headline = likelihood_ratio: is computed with vae.levels = 2: name another score"
-            )
+            raise ValueError("ood.headline = likelihood_ratio: needs vae.levels = 2: name another score")
         return self
 
     @pydantic.model_validator(mode="after")

@@ -227,6 +227,9 @@ FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
 }
 
 
+FLIPPED = {"flipped horizontally": "mirrored", "flipped vertically": "upside down"}
+
+
 def foreign() -> str:
     """AUROC of every score on made images, by which the headline score is named, and on the data set `ood.vae`."""
     settings = load(ROOT / "params.yaml")
@@ -238,18 +241,20 @@ def foreign() -> str:
 
 
 def pairs() -> str:
-    """AUROC of every score on all pairs of data sets, from metrics/vae_ood.json."""
+    """AUROC of every score on all pairs, from metrics/vae_ood.json: a table for each data set that was learned."""
     path = ROOT / "metrics/vae_ood.json"
     found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "pairs": {}}
-    columns = {}
+    tables: dict[str, dict[str, dict]] = {}
     for pair, scores in found["pairs"].items():
-        names = (SHOWN_OTHERS.get(name, name.replace("_", " ")) for name in pair.split("_vs_"))
-        columns[" → ".join(names)] = scores
-    return _scores(columns, found["chosen"])
+        learned, other = (SHOWN_OTHERS.get(name, name.replace("_", " ")) for name in pair.split("_vs_"))
+        tables.setdefault(learned, {})[FLIPPED.get(other, other)] = scores
+    return "\n\n".join(
+        _scores(columns, found["chosen"], f"AUROC, trained on {learned}") for learned, columns in tables.items()
+    )
 
 
-def _scores(columns: dict[str, dict], headline: str | None) -> str:
-    lines = ["| " + " | ".join(["AUROC", *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
+def _scores(columns: dict[str, dict], headline: str | None, title: str = "AUROC") -> str:
+    lines = ["| " + " | ".join([title, *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, text in FOREIGN.items():
         if any(name in scores for scores in columns.values()):
             cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
