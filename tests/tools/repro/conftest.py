@@ -216,6 +216,8 @@ def processes(folder: Path, *workers: dict[str, str], options: Sequence[str] = (
             resources = f"--resources {environment['RESOURCES']}" if "RESOURCES" in environment else ""
             words = f"{common} {resources} {' '.join(options)}"
             running.append(dask(f"worker-{number}", words, environment))
+        for server in running:
+            until(lambda server=server: "Registered to" in server.log.read_text())
         yield Cluster(yaml.safe_load(file.read_text())["address"], running)
     finally:
         for server in reversed(started):
