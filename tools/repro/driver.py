@@ -141,10 +141,9 @@ class Run:
         return Task(key, work, asdict(entry), label, *map(parse_input, parents), _data_producer=True)
 
     def _gpus_matter(self) -> bool:
-        """Whether some workers can run a stage that wants a GPU for each of their threads, and others cannot."""
-        enough = {info["resources"].get(GPU, 0) >= info["nthreads"] for info in self._workers().values()}
-        some = any(GPU in info["resources"] for info in self._workers().values())
-        return some and enough != {True}
+        """Whether it matters where a stage runs: some workers have GPUs, but not all have one for each thread."""
+        workers = [(info["resources"].get(GPU, 0), info["nthreads"]) for info in self._workers().values()]
+        return any(gpus for gpus, _ in workers) and any(gpus < threads for gpus, threads in workers)
 
     def follow(self) -> None:
         """Wait until each stage has been run, has failed, or cannot be run."""
