@@ -143,4 +143,5 @@ def test_evaluation_that_is_killed_leaves_nothing_half_written(whole, tmp_path):
     assert not (whole.folder / "metrics/vae/0.json").exists()
     whole.run("dvc", "repro", "evaluate_vae@0")
     folder = whole.folder / "predictions/vae/0"
-    assert sorted(path.name for path in folder.iterdir()) == ["cases.safetensors", "pictures.safetensors"]
+    files = [f"{name}.safetensors" for name in ("bound", "cases", "map", "pictures")]
+    assert sorted(path.name for path in folder.iterdir()) == files
