@@ -19,24 +19,13 @@ from stages.params import Training
 PIXELS, CLASSES, HIDDEN, LATENTS, BATCH = 784, 10, 500, 50, 200
 
 
-class Classifier(nn.Module):
-    """The classifier of Pyro's example, with one hidden layer. The encoder reads the pixels directly."""
-
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Identity()
-        self.head = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.Softplus(), nn.Linear(HIDDEN, CLASSES))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Class logits."""
-        return self.head(x)
-
-
 def networks() -> tuple[ssvae.Model, ssvae.Guide]:
-    """Those of stages/models/ssvae.py, with this classifier."""
-    params = ssvae.Params.model_construct(latents=LATENTS, hidden=HIDDEN, classifier_hidden=PIXELS, dropout=0.0)
+    """Those of stages/models/ssvae.py, with the classifier of Pyro's example, which has one hidden layer."""
+    params = ssvae.Params.model_construct(
+        stack="m2", latents=LATENTS, hidden=HIDDEN, network="mlp", width=1, dropout=0.0
+    )
     model, guide = ssvae.build(params)
-    guide.classifier = Classifier()
+    guide.classifier = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.Softplus(), nn.Linear(HIDDEN, CLASSES))
     return model, guide
 
 
@@ -82,13 +71,13 @@ class HandWritten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Batch to -ELBO per image."""
         log_q = self.guide.classifier(x).log_softmax(-1)  # (batch, classes)
-        encode, decode = self.guide.hidden, self.model.hidden
-        hidden = F.softplus(encode.first(x) + encode.second.weight.T.unsqueeze(1))  # (classes, batch, hidden)
-        loc, rho = self.guide.output(hidden).chunk(2, dim=-1)
+        encode, decode = self.guide.encoder, self.model.decoder
+        hidden = F.softplus(encode.inputs(x) + encode.label.weight.T.unsqueeze(1))  # (classes, batch, hidden)
+        loc, rho = encode.outputs(hidden).chunk(2, dim=-1)
         scale = F.softplus(rho) + 1e-4
         noise = torch.randn_like(loc)
         z = torch.addcmul(loc, scale, noise)
-        logits = self.model.output(F.softplus(decode.first(z) + decode.second.weight.T.unsqueeze(1)))
+        logits = decode.outputs(F.softplus(decode.inputs(z) + decode.label.weight.T.unsqueeze(1)))
         distortion = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)
         rate = (0.5 * (z.square() - noise.square()) - scale.log()).sum(-1)
         cost = distortion + rate + log_q.T - torch.log(torch.tensor(1.0 / CLASSES))
@@ -102,11 +91,11 @@ def tutorial(weights: list[dict], inputs: Sequence[tuple]) -> Contestant:
     class Joined(nn.Module):
         """A dense layer of concatenated inputs."""
 
-        def __init__(self, two: ssvae.TwoInputs):
+        def __init__(self, both: ssvae.WithClass):
             super().__init__()
-            self.linear = nn.Linear(two.first.in_features + CLASSES, HIDDEN)
-            self.linear.weight.data = torch.cat([two.first.weight, two.second.weight], dim=1).detach().clone()
-            self.linear.bias.data = two.first.bias.detach().clone()
+            self.linear = nn.Linear(both.inputs.in_features + CLASSES, HIDDEN)
+            self.linear.weight.data = torch.cat([both.inputs.weight, both.label.weight], dim=1).detach().clone()
+            self.linear.bias.data = both.inputs.bias.detach().clone()
 
         def forward(self, first, second):
             shape = torch.broadcast_shapes(first.shape[:-1], second.shape[:-1])
@@ -117,8 +106,8 @@ def tutorial(weights: list[dict], inputs: Sequence[tuple]) -> Contestant:
         def __init__(self):
             super().__init__()
             self.classifier = guide_net.classifier
-            self.encoder_hidden, self.encoder_output = Joined(guide_net.hidden), guide_net.output
-            self.decoder_hidden, self.decoder_output = Joined(model_net.hidden), model_net.output
+            self.encoder_hidden, self.encoder_output = Joined(guide_net.encoder), guide_net.encoder.outputs
+            self.decoder_hidden, self.decoder_output = Joined(model_net.decoder), model_net.decoder.outputs
 
         def model(self, x):
             pyro.module("ss_vae", self)
@@ -156,25 +145,25 @@ def numpyro(weights: list[dict], batches: Sequence[Tensor]) -> Contestant:
         with plates[0], plates[1], numpyro.handlers.scale(scale=jnp.exp(log_q)):
             yield
 
-    def two_inputs(w, first):
-        return jax.nn.softplus(
-            first @ w["hidden.first.weight"].T + w["hidden.first.bias"] + w["hidden.second.weight"].T[:, None]
-        )
+    def with_class(w, name, inputs):
+        from_inputs = inputs @ w[f"{name}.inputs.weight"].T + w[f"{name}.inputs.bias"]
+        hidden = jax.nn.softplus(from_inputs + w[f"{name}.label.weight"].T[:, None])
+        return hidden @ w[f"{name}.outputs.weight"].T + w[f"{name}.outputs.bias"]
 
     def q_z(x, w):
-        loc, rho = jnp.split(two_inputs(w, x) @ w["output.weight"].T + w["output.bias"], 2, axis=-1)
+        loc, rho = jnp.split(with_class(w, "encoder", x), 2, axis=-1)
         return dist.Normal(loc, jax.nn.softplus(rho) + 1e-4).to_event(1)
 
     def log_q_y(x, w):
-        hidden = jax.nn.softplus(x @ w["classifier.head.0.weight"].T + w["classifier.head.0.bias"])
-        return jax.nn.log_softmax(hidden @ w["classifier.head.2.weight"].T + w["classifier.head.2.bias"])
+        hidden = jax.nn.softplus(x @ w["classifier.0.weight"].T + w["classifier.0.bias"])
+        return jax.nn.log_softmax(hidden @ w["classifier.2.weight"].T + w["classifier.2.bias"])
 
     def model(x, w):
         of_model, of_guide = w
         log_q = log_q_y(x, of_guide).T
         with weighted(log_q):
             z = numpyro.sample("z", dist.Normal(jnp.zeros(LATENTS), 1.0).to_event(1))
-            logits = two_inputs(of_model, z) @ of_model["output.weight"].T + of_model["output.bias"]
+            logits = with_class(of_model, "decoder", z)
             numpyro.sample("x", dist.Bernoulli(logits=logits).to_event(1), obs=jnp.broadcast_to(x, logits.shape))
         numpyro.factor("y", -(jnp.exp(log_q) * (log_q + jnp.log(CLASSES))).sum())
 

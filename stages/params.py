@@ -27,7 +27,7 @@ MODELS = (
     "vae",
     "ssvae",
 )
-TRAINED = (*MODELS, "labels_only")  # and the baseline of ssvae
+TRAINED = (*MODELS, "labels_only", "judge")  # and the baseline of ssvae and the judge of its digits
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -53,6 +53,7 @@ class Training(Section):
     steps: Count  # gradient steps
     learning_rate: Annotated[float, Field(gt=0, le=10)]  # of Adam, at its peak
     schedule: Literal["constant", "cosine", "one_cycle"]  # of the learning rate
+    clip_norm: NonNegative  # longest gradient, nats per datum; a longer one is scaled down to it; 0: no limit
     validate_every: Count  # steps between two rows of elbo.csv
     average_steps: Annotated[int, Field(ge=0, le=10_000_000)]  # last steps whose weights are averaged; 0: the last
     execution: Literal["eager", "traced", "compiled"]  # of gradient steps: by Pyro, or traced once and replayed

@@ -10,7 +10,7 @@ import pydantic
 from pydantic import AfterValidator, Field
 
 from stages import torchvision_sets
-from stages.models import blr, bnn, labels_only, ssvae, vae
+from stages.models import blr, bnn, judge, labels_only, ssvae, vae
 from stages.params import Count, Finite, Positive, Probability, Section, Seed, Training, shown
 
 
@@ -176,10 +176,23 @@ class EvaluateVAE(Section):
     iwae_samples: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class EvaluateSSVAE(Section):
-    """The digits that the semi-supervised VAE generates."""
+class Halves(Section):
+    """Digits whose lower half is hidden."""
 
-    drawn_per_class: Annotated[int, Field(ge=1, le=10_000)]
+    images: Annotated[int, Field(ge=10, le=1000)]
+    steps: Count  # gradient steps to the posterior given the upper half, for each class
+    learning_rate: Annotated[float, Field(gt=0, le=10)]  # Adam's
+    samples: Annotated[int, Field(ge=1, le=100_000)]  # importance samples for each class
+
+
+class EvaluateSSVAE(Section):
+    """Classification, and the digits that the semi-supervised VAE draws and completes."""
+
+    binarisations: Annotated[int, Field(ge=1, le=1000)]  # draws of each image that q(y | x) is averaged over
+    importance_samples: Annotated[int, Field(ge=1, le=10_000)]  # of p(x, y), for each class
+    drawn_per_class: Annotated[int, Field(ge=2, le=10_000)]
+    student_steps: Count  # gradient steps of a classifier on drawn digits
+    halves: Halves
 
 
 class Evaluate(Section):
@@ -261,6 +274,7 @@ class Settings(Section):
     vae: vae.Params
     ssvae: ssvae.Params
     labels_only: labels_only.Params
+    judge: judge.Params
     criticism: Criticism
     calibration: Calibration
     evaluate: Evaluate
@@ -306,8 +320,8 @@ class Settings(Section):
         return self
 
     @pydantic.model_validator(mode="after")
-    def _some_labels_are_dropped(self) -> "Settings":
+    def _enough_labels(self) -> "Settings":
         kept, images = self.drop_labels.kept, self.images.train
-        if kept >= images:
-            raise ValueError(f"drop_labels.kept = {kept}: must be less than images.train = {images}")
+        if kept > images:
+            raise ValueError(f"drop_labels.kept = {kept}: must be at most images.train = {images}")
         return self

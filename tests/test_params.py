@@ -282,8 +282,10 @@ def test_number_of_further_faults_is_told(message):
         (("bnn", "prior", "dense_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
         (("bnn", "initial_sd"), [1e-6, 10], [0.0, 1e-7, 11.0]),
         (("ssvae", "dropout"), [0.0, 0.999], [1.0, -0.1]),
-        (("ssvae", "classifier_weight"), [0.0], [-0.1]),
-        (("ssvae", "max_shift"), [0, 8], [9]),
+        (("ssvae", "alpha"), [0.0, 1.0], [-0.1]),
+        (("ssvae", "augment"), ["none", "shift", "affine"], ["rotate", None]),
+        (("ssvae", "stack"), ["m2", "m1_m2"], ["m1", "M2"]),
+        (("ssvae", "kl_weight_start"), [0.0, 1.0], [-0.1]),
         (("regression", "slope"), [-1e6, 1e6], [-1.1e6, 1.1e6]),
         (("seeds",), [[0], [2**31 - 1, 0]], [[2**31], [-1], ["0"], [0.5], [None], [[0]], [True]]),
         (("device",), ["auto", "cpu", "cuda", "cuda:3"], ["gpu", "cuda:", "cuda:-1", "cpu ", "CPU", "cpu\n"]),
@@ -350,12 +352,12 @@ def test_dreg_knows_one_level(message, load):
     assert load(tree).vae.levels == 2
 
 
-@pytest.mark.parametrize("kept", [200, 210])
-def test_some_labels_must_be_dropped(kept, message, load):
+@pytest.mark.parametrize("kept", [210, 250])
+def test_there_must_be_so_many_labels(kept, message, load):
     tree = edited(("drop_labels", "kept"), kept)
     tree["images"]["train"] = 200
     assert message(tree).startswith(f"drop_labels.kept = {kept}: ")
-    tree["images"]["train"] = kept + 1
+    tree["images"]["train"] = kept
     assert load(tree).drop_labels.kept == kept
 
 

@@ -10,7 +10,8 @@ from stages import datasets, params
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "vae": {"latents": 3, "hidden": 8, "components": 5},
-    "ssvae": {"latents": 3, "hidden": 8, "classifier_hidden": 8, "max_shift": 0},
+    "ssvae": {"latents": 3, "features": 4, "hidden": 8, "stack": "m2", "network": "mlp"},
+    "judge": {"network": "mlp"},
 }
 # every kind of model that params.yaml allows: its name and the changes to the committed section; models without
 # kinds are added below
@@ -39,6 +40,9 @@ VARIANTS = {
     "vae two levels": ("vae", {"levels": 2, "prior": "vamp", "gradient": "stl", "particles": 2}),
     "vae two levels elbo": ("vae", {"levels": 2, "prior": "normal", "gradient": "elbo", "particles": 2}),
     "vae autoregressive": ("vae", {"pixels": "autoregressive", "prior": "mixture", "gradient": "elbo"}),
+    "ssvae m2": ("ssvae", {"stack": "m2", "consistency": 0.0, "augment": "none"}),
+    "ssvae m1_m2": ("ssvae", {"stack": "m1_m2"}),
+    "ssvae lenet": ("ssvae", {"network": "lenet", "dropout": 0.0}),
     "bnn mlp map": ("bnn", {"network": "mlp", "inference": "map"}),
 }
 VARIANTS |= {name: (name, {}) for name in params.TRAINED if name not in {model for model, _ in VARIANTS.values()}}

@@ -87,7 +87,7 @@ def drawn(model, name: str, count: int, label: int | None = None):
             return model.draw(vae.prior_draws(model, count))[1].cpu().numpy()
         z = torch.randn(count, model.latents).to(device)
         labels = torch.arange(count) % 10 if label is None else torch.full((count,), label)
-        return torch.sigmoid(model.decode(z, labels.to(device))).cpu().numpy()
+        return model.draw(z, labels.to(device))[1].cpu().numpy()
 
 
 def grid(images):

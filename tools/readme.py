@@ -181,6 +181,7 @@ def choice() -> str:
     return "\n".join(lines)
 
 
+NOT_RUN = "*This study has not been run with the committed code yet.*"
 LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
     ("iwae_5000", "−IWAE, 5,000 samples", 2),
     ("iwae_500", "−IWAE, 500 samples", 2),
@@ -193,8 +194,8 @@ LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
 
 def likelihoods() -> str:
     """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
-    path = ROOT / "metrics/vae_likelihood.json"
-    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "rows": {}}
+    if not (found := _study("vae_likelihood")):
+        return NOT_RUN
     names = [text for _, text, _ in LIKELIHOODS]
     lines = ["| | " + " | ".join([*names, "training, s"]) + " |", "|---" * (len(LIKELIHOODS) + 2) + "|"]
     for name, metrics in found["rows"].items():
@@ -208,6 +209,54 @@ def likelihoods() -> str:
         mark = "**" if name == found["chosen"] else ""
         lines.append(f"| {mark}{name}{mark} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+LABELS = [  # key in metrics/ssvae_labels.json, what to call it, decimals
+    ("error_percent", "error %", 2),
+    ("nll", "NLL", 3),
+    ("ece", "ECE", 3),
+    ("nll_temperature", "NLL, with temperature", 3),
+    ("ece_temperature", "ECE, with temperature", 3),
+]
+
+
+def labels() -> str:
+    """Every model of the study of labels, by their number, from metrics/ssvae_labels.json."""
+    if not (found := _study("ssvae_labels")):
+        return NOT_RUN
+    lines = ["| | labels | " + " | ".join(text for _, text, _ in LABELS) + " |", "|---" * (len(LABELS) + 2) + "|"]
+    for name, by_labels in found["models"].items():
+        for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
+            cells = [_plus_minus(metrics[key], decimals) for key, _, decimals in LABELS]
+            lines.append(f"| `{name}` | {int(count):,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def label_pairs() -> str:
+    """Paired differences between models of the study of labels, from metrics/ssvae_labels.json."""
+    if not (found := _study("ssvae_labels")):
+        return NOT_RUN
+    lines = ["| | labels | error % | NLL | NLL, with temperature |", "|---" * 5 + "|"]
+    for pair, by_labels in found["paired"].items():
+        name = " − ".join(f"`{model}`" for model in pair.split(" - "))
+        for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
+            error, *others = (metrics[key] for key in ("error_percent", "nll", "nll_temperature"))
+            cells = [
+                f"{_plus_minus(error, 2)}, ± {error['ci95_test'] or 0:.2f}",
+                *(_plus_minus(of, 3) for of in others),
+            ]
+            lines.append(f"| {name} | {int(count):,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _study(name: str) -> dict | None:
+    path = ROOT / f"metrics/{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _plus_minus(entry: dict, decimals: int) -> str:
+    interval = "" if entry["ci95_seeds"] is None else f" ± {entry['ci95_seeds']:.{decimals}f}"
+    return f"{entry['mean']:.{decimals}f}{interval}".replace("-", "−")
 
 
 FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
@@ -281,6 +330,8 @@ PARTS = {
     "reverse": partial(families, "bnn_reverse"),
     "choice": choice,
     "likelihoods": likelihoods,
+    "labels": labels,
+    "label_pairs": label_pairs,
     "foreign": foreign,
     "pairs": pairs,
     "speed": speed,

@@ -1,37 +1,102 @@
-"""Step 4b for the semi-supervised VAE: classification with few labels, and generated digits."""
+"""Step 4b for the semi-supervised VAE: classification with few labels, drawn digits, completed halves."""
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
-from stages.evaluation import classification
+from stages.evaluation.classification import scores
+from stages.temperature import scaled
 
 # groups with one entry per test case, which the bootstrap resamples
-TEST_CASES = {"cases", "drawn"}
+TEST_CASES = {"cases", "drawn", "real", "real_variety", "halves"}
+BASELINE = "labels_only_"  # the prefix of the metrics of the classifier that has seen no unlabelled image
+DIFFERENCES = ("error_percent", "nll", "brier", "ece", "nll_temperature", "ece_temperature")
 TITLE = "semi-supervised VAE"
 RESULTS = {  # rows of the table of results, by their place in metrics/summary.json: label, decimals
     "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
-    "ssvae.nll": ("negative log likelihood (nats)", 3),
-    "ssvae.ece": ("expected calibration error", 3),
     "ssvae.labels_only_error_percent": ("error of its classifier without unlabelled images (%)", 2),
-    "ssvae.conditional_accuracy_percent": ("drawn digits that are recognised (%)", 1),
+    "ssvae.nll": ("negative log likelihood (nats)", 3),
+    "ssvae.labels_only_nll": ("the same of its classifier without unlabelled images", 3),
+    "ssvae.ece": ("expected calibration error", 3),
+    "ssvae.nll_temperature": ("negative log likelihood after temperature scaling (nats)", 3),
+    "ssvae.generative_error_percent": ("error of the generative answer, by Bayes' rule (%)", 2),
+    "ssvae.conditional_accuracy_lenet_percent": ("drawn digits that a LeNet recognises (%)", 1),
+    "ssvae.train_on_drawn_accuracy_percent": ("accuracy of a LeNet that was trained on drawn digits alone (%)", 1),
+    "ssvae.hidden_half_nll": ("negative log likelihood of a hidden half (nats)", 1),
+    "ssvae.hidden_half_neighbours_nll": ("the same by similar training images", 1),
 }
 HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json
     "error_percent": "ssvae.error_percent",
     "labels_only": "ssvae.labels_only_error_percent",
-    "drawn": "ssvae.conditional_accuracy_percent",
+    "drawn": "ssvae.conditional_accuracy_lenet_percent",
 }
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Metrics of classification, likelihood (-ELBO, nats per image, lower is better) and generation."""
-    cases, drawn = predictions["cases"], predictions["drawn"]
-    ours = classification.metrics(cases["probabilities"], cases["labels"])
-    labels_only = cases["labels_only_probabilities"].argmax(axis=1)
+    """Metrics of classification, likelihood (bounds as costs, nats per image) and generation.
+
+    Those of the baseline are prefixed with labels_only_, those of the answer by Bayes' rule with generative_, and
+    `minus_labels_only` marks differences on the same cases: negative where the model is better.
+    """
+    cases = predictions["cases"]
+    ours, baseline = classified(cases, ""), classified(cases, BASELINE)
+    generative = scores(softmax(cases["log_joint"], axis=1), cases["labels"])
+    return (
+        {"labels": int(cases["kept_labels"][0])}
+        | ours
+        | {f"{BASELINE}{name}": value for name, value in baseline.items()}
+        | {f"{name}_minus_labels_only": ours[name] - baseline[name] for name in DIFFERENCES}
+        | {f"generative_{name}": generative[name] for name in ("error_percent", "nll", "ece")}
+        | {
+            "elbo": -float(cases["elbo"].mean(dtype=np.float64)),
+            "iwae": -float(logsumexp(cases["log_joint"].astype(np.float64), axis=1).mean()),
+        }
+        | digits(predictions)
+        | _halves(predictions["halves"])
+    )
+
+
+def classified(cases: dict[str, np.ndarray], prefix: str) -> dict[str, float]:
+    """Error, NLL, Brier score and ECE of the classifier with that prefix, before and after its temperature."""
+    probabilities, temperature = cases[f"{prefix}probabilities"], float(cases[f"{prefix}temperature"][0])
+    plain = scores(probabilities, cases["labels"])
+    tempered = scores(scaled(probabilities, temperature), cases["labels"])
+    return (
+        plain
+        | {f"{name}_temperature": tempered[name] for name in ("nll", "brier", "ece")}
+        | {"temperature": temperature}
+    )
+
+
+def digits(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
+    """How often drawn digits are what was asked for, and how varied and new they are, beside real ones.
+
+    Args:
+        predictions: the groups drawn, real and real_variety.
+    """
+    drawn, real, variety = (predictions[name] for name in ("drawn", "real", "real_variety"))
     return {
-        "labels": int(cases["kept_labels"][0]),
-        "error_percent": ours["error_percent"],
-        "labels_only_error_percent": 100 * float((labels_only != cases["labels"]).mean()),
-        "nll": ours["nll"],
-        "ece": ours["ece"],
-        "elbo": -float(cases["elbo"].mean(dtype=np.float64)),
-        "conditional_accuracy_percent": 100 * float((drawn["recognised"] == drawn["labels"]).mean()),
+        "conditional_accuracy_percent": _percent(drawn["neighbours"] == drawn["labels"]),
+        "conditional_accuracy_lenet_percent": _percent(drawn["lenet"] == drawn["labels"]),
+        "conditional_accuracy_lenet_means_percent": _percent(drawn["lenet_means"] == drawn["labels"]),
+        "judge_error_percent": _percent(real["lenet"] != real["labels"]),
+        "train_on_drawn_accuracy_percent": _percent(real["student"] == real["labels"]),
+        "spread_percent": 100 * float(drawn["deviation"].mean() / variety["deviation"].mean()),
+        "nearest_distance": float(drawn["distance"].mean()),
+        "nearest_distance_real": float(variety["distance"].mean()),
     }
+
+
+def _halves(halves: dict[str, np.ndarray]) -> dict[str, float]:
+    """What is known of a digit from its upper half."""
+    read = scores(halves["probabilities"], halves["labels"])
+    return {
+        "half_error_percent": read["error_percent"],
+        "half_nll": read["nll"],
+        "hidden_half_nll": -float(halves["hidden"].mean(dtype=np.float64)),
+        "hidden_half_neighbours_nll": -float(halves["neighbours"].mean(dtype=np.float64)),
+        "hidden_half_minus_neighbours": float((halves["neighbours"] - halves["hidden"]).mean(dtype=np.float64)),
+    }
+
+
+def _percent(values: np.ndarray) -> float:
+    return 100 * float(values.mean())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from pyro.infer import Trace_ELBO
 
+from stages import datasets
 from stages.inference.loop import svi
 from stages.inference.partly_labelled import PartlyLabelled
 from stages.models import labels_only
@@ -22,12 +23,17 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     """The labelled MNIST images that data/labels/<seed>.csv lists."""
     model, guide = (part.to(device) for part in labels_only.build(settings.ssvae))
     data = PartlyLabelled(settings, seed, device)
-    minibatches = data.labelled_minibatches(settings.labels_only.batch_size)
+    minibatches = datasets.Minibatches(len(data.labelled), settings.labels_only.batch_size, seed, device)
+
+    def batch(step: int) -> tuple:
+        chosen = minibatches(step)
+        return data.view(data.labelled[chosen]), data.labels[chosen], len(data.labelled)
+
     return svi.Problem(
         model=model,
         guide=guide,
         objective=svi.elbo(Trace_ELBO(), model, guide),
-        batch=lambda step: data.labelled_batch(minibatches(step)),
+        batch=batch,
         size=len(data.labelled),
         batch_size=minibatches.batch_size,
         validation=lambda: data.error_percent(model.classifier),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages import datasets
+from stages import datasets, views
+from stages.models import label_classifier
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -32,39 +32,13 @@ class PartlyLabelled:
         validation = datasets.load("mnist", "validation", settings.images).to(device)
         # validation may use no more labels than the model was given
         self.validation = datasets.Images(validation.pixels[: len(index)], validation.labels[: len(index)])
-        self.seed, self.device, self.max_shift = seed, device, settings.ssvae.max_shift
+        self.augment = settings.ssvae.augment
 
-    def unlabelled_minibatches(self, batch_size: int) -> datasets.Minibatches:
-        """The order in which unlabelled images are used."""
-        return datasets.Minibatches(len(self.unlabelled), batch_size, self.seed, self.device)
-
-    def labelled_minibatches(self, batch_size: int) -> datasets.Minibatches:
-        """The order in which labelled images are used."""
-        return datasets.Minibatches(len(self.labelled), batch_size, self.seed, self.device)
-
-    def unlabelled_batch(self, index: Tensor) -> tuple[Tensor, None, int]:
-        """Binary pixels (batch, 784), no labels, and the number of unlabelled images."""
-        return self._draw(self.unlabelled[index]), None, len(self.unlabelled)
-
-    def labelled_batch(self, index: Tensor) -> tuple[Tensor, Tensor, int]:
-        """Binary pixels (batch, 784), labels (batch,), and the number of labelled images."""
-        return self._draw(self.labelled[index]), self.labels[index], len(self.labels)
+    def view(self, pixels: Tensor) -> Tensor:
+        """One binary view of each image, as the classifier sees it in training; (batch, 784)."""
+        return views.draw(pixels, self.augment)
 
     def error_percent(self, classifier: nn.Module) -> float:
-        """Error of a classifier on the validation images, which are not binarised."""
-        guess = classifier(datasets.unit_interval(self.validation.pixels)).argmax(-1)
+        """Error of a classifier on the validation images, binarised: so are those that it learned from."""
+        guess = label_classifier.answers(classifier, datasets.binarise(self.validation.pixels))
         return float((guess != self.validation.labels).float().mean()) * 100
-
-    def _draw(self, pixels: Tensor) -> Tensor:
-        return datasets.binarise(shifted(pixels, self.max_shift))
-
-
-def shifted(pixels: Tensor, most: int) -> Tensor:
-    """Move each image by up to `most` pixels along both axes, filling in with zeros; same shape, (batch, 784)."""
-    if most == 0:
-        return pixels
-    batch, device = len(pixels), pixels.device
-    padded = F.pad(pixels.view(batch, 28, 28), (most,) * 4)
-    rows, columns = torch.randint(2 * most + 1, (2, batch, 1), device=device)
-    side, image = torch.arange(28, device=device), torch.arange(batch, device=device).view(-1, 1, 1)
-    return padded[image, (rows + side).unsqueeze(2), (columns + side).unsqueeze(1)].reshape(batch, -1)

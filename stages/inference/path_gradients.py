@@ -55,7 +55,7 @@ class PathELBO(HeldELBO):
         """The estimate, nats, (); it scales as the plates do."""
         model_trace, guide_trace = self._get_trace(model, guide, args, kwargs)
         joint = sum(site["log_prob"].sum() for site in _sites(model_trace))
-        q = sum(_held(site).sum() for site in _sites(guide_trace))
+        q = sum(held(site).sum() for site in _sites(guide_trace))
         return (q - joint) / self.num_particles
 
 
@@ -78,7 +78,7 @@ class DReG(HeldELBO):
         if len(sites) != 1:
             raise ValueError(f"the guide draws {len(sites)} sites: this gradient is for one")
         joint = sum(site["log_prob"] for site in _sites(model_trace))  # (particles, batch) or (batch,)
-        log_w = joint - _held(sites[0])
+        log_w = joint - held(sites[0])
         if self.num_particles == 1:
             log_w = log_w.unsqueeze(0)
         scale = next(site["scale"] for site in _sites(model_trace) if site["is_observed"])  # of the data's plate
@@ -107,7 +107,7 @@ def _sites(trace: poutine.Trace) -> Iterator[dict]:
             yield site
 
 
-def _held(site: dict) -> Tensor:
+def held(site: dict) -> Tensor:
     """The scaled log density of a site's value, without a gradient in the parameters of its distribution."""
     return site["scale"] * _detached(site["fn"]).log_prob(site["value"])
 

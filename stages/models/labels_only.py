@@ -13,9 +13,8 @@ import torch
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
+from stages.models import label_classifier
 from stages.params import Count, Training
-
-PIXELS, CLASSES = 784, 10
 
 
 class Params(Training):
@@ -35,7 +34,7 @@ class Model(PyroModule):
         """Classify.
 
         Args:
-            x: binary pixels, (batch, 784).
+            x: binary views of images, (batch, 784).
             labels: classes, (batch,) int64, or None to draw them.
             size: number of labels in the whole set that this batch represents; the batch size if None.
 
@@ -55,34 +54,10 @@ class Guide(PyroModule):
         """Draw nothing."""
 
 
-class Classifier(nn.Module):
-    """An ordinary network from pixels (batch, 784) to class logits (batch, 10).
-
-    Args:
-        hidden: units in each of the two hidden layers.
-        dropout: share of the hidden units that are switched off at random during training.
-    """
-
-    def __init__(self, hidden: int, dropout: float):
-        super().__init__()
-        self.features = nn.Sequential(nn.Linear(PIXELS, hidden), nn.ReLU())
-        self.head = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, CLASSES),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Class logits."""
-        return self.head(self.features(x))
-
-
 def build(network) -> tuple[Model, Guide]:
     """The likelihood and its empty guide.
 
     Args:
         network: the section `ssvae` of params.yaml, which describes the network.
     """
-    return Model(Classifier(network.classifier_hidden, network.dropout)), Guide()
+    return Model(label_classifier.build(network)), Guide()

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyro
-import pyro.distributions as dist
 import torch
-from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor
 
 from stages import complexity, datasets
 from stages.models import vae
 from stages.predictive import likelihood
+from stages.predictive.refined import Moved, refine, unmoved
 
 if TYPE_CHECKING:
     from stages.settings import OutOfDistribution
@@ -96,9 +95,7 @@ def regret(model: PyroModule, guide: PyroModule, pixels: Tensor, ood: OutOfDistr
 
 
 def _regret(model: PyroModule, guide: PyroModule, x: Tensor, ood: OutOfDistribution) -> Tensor:
-    trace = poutine.util.prune_subsample_sites(poutine.trace(guide).get_trace(x))
-    moves = {name: torch.zeros(2, *site["value"].shape) for name, site in trace.iter_stochastic_nodes()}
-    moves = {name: move.to(x.device).requires_grad_() for name, move in moves.items()}
+    moves = unmoved(guide, x)
 
     def elbo(samples: int) -> Tensor:
         return likelihood.log_weights(model, Moved(moves)(guide), x, samples)[0].mean(0)
@@ -106,29 +103,7 @@ def _regret(model: PyroModule, guide: PyroModule, x: Tensor, ood: OutOfDistribut
     with torch.no_grad():
         state = torch.get_rng_state()
         encoded = elbo(ood.importance_samples)
-    optimiser = torch.optim.Adam(moves.values(), lr=ood.regret_learning_rate)
-    for _ in range(ood.regret_steps):
-        gradients = torch.autograd.grad(-elbo(1).sum(), list(moves.values()))  # of nothing else: the decoder stays
-        for move, gradient in zip(moves.values(), gradients, strict=True):
-            move.grad = gradient
-        optimiser.step()
+    refine(moves, lambda: elbo(1), ood.regret_steps, ood.regret_learning_rate)
     with torch.no_grad():
         torch.set_rng_state(state)
         return elbo(ood.importance_samples) - encoded
-
-
-class Moved(poutine.messenger.Messenger):
-    """Changes the normals of a guide.
-
-    Args:
-        moves: for each site what is added to its mean and to the logarithm of its sd, (2, batch, latents).
-    """
-
-    def __init__(self, moves: dict[str, Tensor]):
-        super().__init__()
-        self.moves = moves
-
-    def _pyro_sample(self, site: dict) -> None:
-        if site["name"] in self.moves:
-            (shift, log_factor), q = self.moves[site["name"]], site["fn"].base_dist
-            site["fn"] = dist.Normal(q.loc + shift, q.scale * log_factor.exp()).to_event(1)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from stages import datasets
+from stages.inference import ssvae
 from stages.models import bnn
 from tests import tiny
 from tests.inference.fixed_noise import FixedNoise
@@ -72,16 +73,64 @@ def test_labels_only(problem, sizes):
 
 
 @pytest.mark.parametrize("kl_weight", [1.0, 2.5])
-def test_ssvae_objective_is_the_sum_of_its_three_terms(problem, kl_weight):
-    """Each batch represents all images of its kind, whatever the batch sizes: 4 of 24 images, 2 of 6 labels."""
-    made = problem("ssvae", classifier_weight=7.0)
-    objective = made.objective.eval()
-    unlabelled, labelled = (BINARY[:4], None, N), (BINARY[4:6], IMAGES.labels[4:6], 6)
+@pytest.mark.parametrize("ramp", [0.0, 0.4])
+def test_ssvae_objective_is_the_sum_of_its_terms(problem, kl_weight, ramp):
+    """Bounds are of 24 images and 6 labels, whatever the batch; the other terms are means times 0.1 N."""
+    made = problem("ssvae", alpha=7.0, consistency=3.0, elbo_weight=0.5, dropout=0.0)
+    objective, classifier = made.objective, made.guide.classifier
+    x, view, labelled, labelled_view = BINARY[:4], BINARY[6:10], BINARY[4:6], BINARY[10:12]
+    labels = IMAGES.labels[4:6]
+    kl_weight, ramp = torch.tensor(kl_weight), torch.tensor(ramp)
     with FixedNoise(torch.zeros(made.model.latents)):
-        bounds = objective.unlabelled(*unlabelled, kl_weight) + objective.labelled(*labelled, kl_weight)
-        loss = objective(unlabelled, labelled, kl_weight)
-    nll = 6 / 2 * F.cross_entropy(made.guide.classifier(labelled[0]), labelled[1], reduction="sum")
-    assert loss.item() == pytest.approx((bounds + 7 * nll).item(), rel=1e-5)
+        bounds = objective.unlabelled(x, None, N, kl_weight) + objective.labelled(labelled, labels, 6, kl_weight)
+        loss = objective((x, N, view), (labelled, labels, 6, labelled_view), kl_weight, ramp)
+    unit = 0.1 * made.size
+    nll = F.cross_entropy(classifier(labelled_view), labels)
+    disagreement = ssvae.disagreement(classifier(x), classifier(view))
+    expected = 0.5 * bounds + unit * (7 * nll + 3 * ramp * disagreement)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_disagreement_counts_where_the_network_is_confident_and_is_with_a_sharpened_answer():
+    """By hand, for three classes: 0.9 is above 0.8, and 0.79 is not; sharpened is p ** 2.5, normalised."""
+    images = torch.tensor([[0.9, 0.06, 0.04], [0.79, 0.11, 0.1]]).log()
+    views = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]).log()
+    powers = [0.9**2.5, 0.06**2.5, 0.04**2.5]
+    sharp = [power / sum(powers) for power in powers]
+    kl = sum(p * math.log(p / q) for p, q in zip(sharp, [0.5, 0.25, 0.25], strict=True))
+    assert float(ssvae.disagreement(images, views)) == pytest.approx(kl / 2, rel=1e-5)
+
+
+class Answers(nn.Module):
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = answers
+
+    def forward(self, images):
+        assert len(images) == len(self.answers)
+        return self.answers
+
+
+def test_without_the_bounds_the_classifier_alone_is_trained(problem):
+    made = problem("ssvae", elbo_weight=0.0)
+    made.objective(*made.batch(0)).backward()
+    trained = {name for name, parameter in made.guide.named_parameters() if parameter.grad is not None}
+    assert trained == {name for name, _ in made.guide.named_parameters() if name.startswith("classifier.")}
+    assert all(parameter.grad is None for parameter in made.model.parameters())
+    assert {id(p) for p in made.objective.parameters()} == {id(p) for p in made.guide.classifier.parameters()}
+
+
+def test_consistency_teaches_the_view_what_the_network_says_of_the_image(problem):
+    """No gradient reaches the answer to the image, in this term."""
+    made = problem("ssvae", alpha=0.0, consistency=3.0, elbo_weight=0.0, dropout=0.0)
+    answers = torch.randn(4, 10)  # to two labelled views, an image, and a view of it
+    answers[2, 3] = 9.0  # the network is sure of the image
+    answers.requires_grad_()
+    made.objective.classifier = Answers(answers)
+    labelled = BINARY[:2], IMAGES.labels[:2], 6, BINARY[:2]
+    made.objective((BINARY[:1], N, BINARY[:1]), labelled, torch.tensor(1.0), torch.tensor(1.0)).backward()
+    assert answers.grad[:3].abs().max() == 0
+    assert answers.grad[3].abs().max() > 0
 
 
 def test_vae_objective_is_reconstruction_and_closed_form_kl(problem):

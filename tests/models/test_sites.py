@@ -16,9 +16,11 @@ DATA = {
     "vae": (BINARY,),
     "ssvae": (BINARY, IMAGES.labels),
     "labels_only": (BINARY, IMAGES.labels),
+    "judge": (GREY, IMAGES.labels),
 }
 CASES = [pytest.param(name, section, DATA[name], id=id) for id, (name, section) in tiny.VARIANTS.items()]
 CASES.append(pytest.param("ssvae", {}, (BINARY,), id="ssvae without labels"))
+CASES.append(pytest.param("ssvae", {"stack": "m1_m2"}, (BINARY,), id="ssvae m1_m2 without labels"))
 
 
 def traces(model, guide, data):

@@ -112,17 +112,57 @@ def _vae(predictions: dict) -> dict[str, float]:
 
 
 def _ssvae(predictions: dict) -> dict[str, float]:
-    cases, drawn = predictions["cases"], predictions["drawn"]
-    classifier = _bnn({"cases": cases})
-    baseline = _bnn({"cases": cases | {"probabilities": cases["labels_only_probabilities"]}})
+    cases = predictions["cases"]
+    labels = cases["labels"]
+    rows = {"labels": set(cases["kept_labels"]).pop(), "elbo": -math.fsum(cases["elbo"]) / len(labels)}
+    for prefix in ("", "labels_only_"):
+        p = cases[f"{prefix}probabilities"].astype(float)
+        temperature = float(cases[f"{prefix}temperature"][0])
+        powers = np.maximum(p, 1e-12) ** (1 / temperature)
+        for suffix, q in (("", p), ("_temperature", powers / powers.sum(axis=1, keepdims=True))):
+            plain = _bnn({"cases": {"labels": labels, "probabilities": q}})
+            names = ("nll", "brier", "ece") if suffix else ("error_percent", "nll", "brier", "ece")
+            rows |= {f"{prefix}{name}{suffix}": plain[name] for name in names}
+        rows[f"{prefix}temperature"] = temperature
+    for name in ("error_percent", "nll", "brier", "ece", "nll_temperature", "ece_temperature"):
+        rows[f"{name}_minus_labels_only"] = rows[name] - rows[f"labels_only_{name}"]
+    joint = cases["log_joint"].astype(float)
+    highest = joint.max(axis=1, keepdims=True)
+    total = np.exp(joint - highest).sum(axis=1, keepdims=True)
+    generative = _bnn({"cases": {"labels": labels, "probabilities": np.exp(joint - highest) / total}})
+    rows |= {f"generative_{name}": generative[name] for name in ("error_percent", "nll", "ece")}
+    rows["iwae"] = -math.fsum((highest + np.log(total))[:, 0]) / len(labels)
+    return rows | _digits(predictions) | _half_digits(predictions["halves"])
+
+
+def _digits(predictions: dict) -> dict[str, float]:
+    drawn, real, variety = (predictions[name] for name in ("drawn", "real", "real_variety"))
+
+    def percent(right) -> float:
+        return 100 * sum(right) / len(right)
+
+    spread = [math.fsum(group["deviation"]) / len(group["deviation"]) for group in (drawn, variety)]
     return {
-        "labels": set(cases["kept_labels"]).pop(),
-        "error_percent": classifier["error_percent"],
-        "labels_only_error_percent": baseline["error_percent"],
-        "nll": classifier["nll"],
-        "ece": classifier["ece"],
-        "elbo": -math.fsum(cases["elbo"]) / len(cases["elbo"]),
-        "conditional_accuracy_percent": 100 * sum(drawn["recognised"] == drawn["labels"]) / len(drawn["labels"]),
+        "conditional_accuracy_percent": percent(drawn["neighbours"] == drawn["labels"]),
+        "conditional_accuracy_lenet_percent": percent(drawn["lenet"] == drawn["labels"]),
+        "conditional_accuracy_lenet_means_percent": percent(drawn["lenet_means"] == drawn["labels"]),
+        "judge_error_percent": percent(real["lenet"] != real["labels"]),
+        "train_on_drawn_accuracy_percent": percent(real["student"] == real["labels"]),
+        "spread_percent": 100 * spread[0] / spread[1],
+        "nearest_distance": math.fsum(drawn["distance"]) / len(drawn["distance"]),
+        "nearest_distance_real": math.fsum(variety["distance"]) / len(variety["distance"]),
+    }
+
+
+def _half_digits(halves: dict) -> dict[str, float]:
+    read = _bnn({"cases": halves})
+    model, baseline = (-math.fsum(halves[name]) / len(halves[name]) for name in ("hidden", "neighbours"))
+    return {
+        "half_error_percent": read["error_percent"],
+        "half_nll": read["nll"],
+        "hidden_half_nll": model,
+        "hidden_half_neighbours_nll": baseline,
+        "hidden_half_minus_neighbours": model - baseline,
     }
 
 

@@ -74,7 +74,7 @@ def made(folder, seed, **changes):
         Path("data/labels").mkdir()
         Path(f"data/labels/{seed}.csv").write_text(kept)
         torch.manual_seed(0)
-        for model in ("bnn", "vae", "ssvae", "labels_only"):
+        for model in ("bnn", "vae", "ssvae", "labels_only", "judge"):
             params = loaded.ssvae if model == "labels_only" else getattr(loaded, model)
             networks = import_module(f"stages.models.{model}").build(params)
             posterior.save(f"posteriors/{model}/{seed}/weights.safetensors", *networks)

@@ -177,8 +177,20 @@ FIGURES = {
     "vae/elbo": Figure(
         "Training of the VAE", "The training objective and the validation bound rise and then level off."
     ),
+    "ssvae/drawn": Figure(
+        "Digits on demand",
+        "A grid of binary digits as the model draws them: a class for each row, legible throughout.",
+    ),
     "ssvae/styles": Figure(
-        "Digits on demand", "A grid of drawn digits: a class for each row, a style for each column."
+        "Styles of digits", "A grid of digits' probabilities: a class for each row, a style for each column."
+    ),
+    "ssvae/planes": Figure(
+        "Two directions of style",
+        "Ten grids of digits, a class each: strokes become thicker along one axis, digits slant along the other.",
+    ),
+    "ssvae/completions": Figure(
+        "Digits whose lower half is hidden",
+        "Ten upper halves of digits, each with six completions, the whole digit, and its class probabilities.",
     ),
     "ssvae/analogies": Figure(
         "The style of one digit in every class",
@@ -186,7 +198,7 @@ FIGURES = {
     ),
     "ssvae/elbo": Figure(
         "Training of the semi-supervised VAE",
-        "The training objective rises, with a bend where the weight of its KL term falls. The error falls.",
+        "The training objective rises and levels off. The error falls.",
     ),
 }
 

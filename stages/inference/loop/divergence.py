@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from stages.command import Failure
 
+FALL = 10  # times the size of the best ELBO: no training comes back from there
+
 
 class DivergedError(Failure):
-    """The ELBO or its gradient is not finite; the message names the step, the place and the usual cause."""
+    """The ELBO or its gradient is not finite, or the ELBO collapsed; the message names step, place and cause."""
 
 
 def bad_parameter(objective: nn.Module) -> str | None:
@@ -17,6 +19,19 @@ def bad_parameter(objective: nn.Module) -> str | None:
     for name, value in objective.named_parameters():
         if (found := _not_finite(value)) is not None:
             return f"parameter {name} became {found}"
+    return None
+
+
+def collapse(history: list[tuple[int, float, float]]) -> str | None:
+    """A phrase for an ELBO, in the last row, that is finite and hopelessly below the best one before.
+
+    Args:
+        history: rows of step, ELBO in nats per datum, and a validation figure.
+    """
+    step, now, _ = history[-1]
+    best = max(elbo for _, elbo, _ in history)
+    if now < best - FALL * max(abs(best), 1.0):
+        return f"step {step}: the ELBO has fallen from {best:.4g} to {now:.4g}"
     return None
 
 

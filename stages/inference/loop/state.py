@@ -15,10 +15,13 @@ class State:
     Args:
         tensors: the live parameters of model and guide by name.
         parameters: the ones to optimise.
-        training: learning rate and schedule.
+        training: learning rate, schedule, and the longest gradient.
+        size: data in the training set: the gradients that `descend` follows are sums over all of them.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], parameters: Iterable[nn.Parameter], training: Training):
+    def __init__(
+        self, tensors: Mapping[str, Tensor], parameters: Iterable[nn.Parameter], training: Training, size: int = 1
+    ):
         self.tensors, self.parameters = tensors, list(parameters)
         self.device = self.parameters[0].device
         self.step = 0  # gradient steps done
@@ -32,6 +35,7 @@ class State:
         on_gpu = self.device.type == "cuda"
         self.optimizer = torch.optim.Adam(self.parameters, self.rate, fused=True, capturable=on_gpu)
         self.steps, self.average_steps = training.steps, training.average_steps
+        self.longest = training.clip_norm * size  # gradient
         self.mean: list[Tensor] = []  # of the parameters over the last steps so far
         self.optimizer.found_inf = self.failed  # if this is 1, Adam's fused kernel updates nothing
 
@@ -49,6 +53,9 @@ class State:
         self.total.add_(elbo)
         self.failed.copy_(~torch.isfinite(self.total))
         self.rate.copy_(self.rates.index_select(0, self.count).squeeze())
+        if self.longest:
+            # Adam divides by a running mean of squares: a single huge gradient would stop it for a thousand steps
+            nn.utils.clip_grad_norm_(self.parameters, self.longest)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.count.add_(1 - self.failed.long())

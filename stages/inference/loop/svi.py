@@ -23,7 +23,7 @@ from stages.inference import posterior
 from stages.inference.loop import gradient
 from stages.inference.loop.capture import Captured
 from stages.inference.loop.checkpoints import Checkpoint
-from stages.inference.loop.divergence import DivergedError, SiteWatch, bad_parameter
+from stages.inference.loop.divergence import DivergedError, SiteWatch, bad_parameter, collapse
 from stages.inference.loop.state import State, generator_state, set_generator_state
 from stages.params import Training
 
@@ -75,7 +75,8 @@ def fit(
         The history: step, elbo (mean over the steps since the row before, nats per datum) and validation.
 
     Raises:
-        DivergedError: names the first step whose ELBO is not finite; a checkpoint of the steps before stays.
+        DivergedError: names the first step whose ELBO is not finite, or a row whose ELBO is hopelessly below one
+            before; a checkpoint of the steps before stays.
     """
     descent = Descent(problem, training, title)
     state = descent.state
@@ -97,6 +98,8 @@ def fit(
                     state.use_average()
                 state.history.append((state.step, float(state.total) / state.since, held_out(problem)))
                 state.total.zero_()
+                if fall := collapse(state.history):
+                    raise DivergedError(f"{title}: {fall}; {_remedy(training)}")
                 if live:
                     _show(live, state, state.history[-1])
             progress.update()
@@ -126,7 +129,7 @@ class Descent:
     def __init__(self, problem: Problem, training: Training, title: str = ""):
         self.problem, self.training, self.title = problem, training, title
         tensors = posterior.tensors(problem.model, problem.guide)
-        self.state = State(tensors, problem.objective.parameters(), training)
+        self.state = State(tensors, problem.objective.parameters(), training, problem.size)
         self.noise: list[Tensor] = []  # states of the generator before each step since the last check
         self.on_gpu = self.state.device.type == "cuda"
         traced = training.execution != "eager"
@@ -180,8 +183,10 @@ class Descent:
 
 
 def _remedy(training: Training) -> str:
-    rate = training.learning_rate
-    return f"the usual cause is a step that is too long: lower learning_rate (now {rate}) in params.yaml"
+    rate, norm = training.learning_rate, training.clip_norm
+    limit = "set clip_norm" if norm == 0 else f"lower clip_norm (now {norm:g})"
+    cause = "the usual cause is a step that is too long"
+    return f"{cause}: lower learning_rate (now {rate}) in params.yaml, or {limit}"
 
 
 @torch.no_grad()

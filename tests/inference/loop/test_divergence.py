@@ -36,7 +36,7 @@ def parameters(made):
         ("bnn", "loc.network_1_weight"),
         ("vae", "encoder.0.linear.weight"),
         ("vae", "decoder.2.bias"),
-        ("ssvae", "classifier.features.0.weight"),
+        ("ssvae", "classifier.0.weight"),
     ],
 )
 def test_parameter_is_named(problem, name, parameter, bad):

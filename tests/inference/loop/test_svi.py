@@ -42,6 +42,7 @@ def training(**changes):
         "learning_rate": 0.1,
         "schedule": "constant",
         "validate_every": 3,
+        "clip_norm": 0.0,
         "average_steps": 0,
         "execution": "eager",
     }
@@ -151,6 +152,34 @@ def test_divergence_ends_the_run_at_once(bad, first_bad):
     assert message.startswith(f"toy 3: step {first_bad + 1}: the ELBO is {-bad}: ")
     assert "lower learning_rate (now 0.25) in params.yaml" in message
     assert "\n" not in message
+
+
+def test_an_elbo_that_collapses_ends_the_run_although_it_is_finite():
+    """Targets far away from step 7 on: the row of step 9 shows it."""
+    problem = toy(target=lambda step: torch.tensor(1e3 if step >= 6 else 0.0))
+    with pytest.raises(DivergedError) as error:
+        svi.fit(problem, training(steps=100), "toy 3")
+    message = str(error.value)
+    assert message.startswith("toy 3: step 9: the ELBO has fallen from -0.")
+    assert "in params.yaml, or set clip_norm" in message
+
+
+def test_an_elbo_that_falls_a_little_is_no_divergence():
+    svi.fit(toy(target=lambda step: torch.tensor(3.0 if step >= 6 else 0.0)), training(steps=20), "toy")
+
+
+@pytest.mark.parametrize(("longest", "clipped"), [(0.0, False), (0.1, True), (1e6, False)])
+def test_long_gradients_are_scaled_to_the_limit(longest, clipped):
+    """Adam's first mean is a tenth of the gradient; the limit is per datum, the gradient a sum over all."""
+    tensors = [torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)]
+    gradient = [torch.tensor([3.0, 0.0]), torch.tensor([4.0])]  # of length 5
+    for tensor, part in zip(tensors, gradient, strict=True):
+        tensor.grad = part.clone()
+    state = State({}, tensors, training(clip_norm=longest), SIZE)
+    state.descend(torch.tensor(0.0))
+    factor = longest * SIZE / 5 if clipped else 1.0
+    for tensor, part in zip(tensors, gradient, strict=True):
+        torch.testing.assert_close(state.optimizer.state[tensor]["exp_avg"], 0.1 * factor * part)
 
 
 def test_validation_alone_is_without_dropout_and_gradients():

@@ -1,0 +1,3 @@
+"""How many labels does a digit classifier need? The experiment of the workshop."""
+
+STUDY = "labels"

@@ -1,0 +1,94 @@
+"""The study of labels: its runs, its table, and its paired differences."""
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import params
+from studies import run
+from studies.labels import plot, summarize
+
+STUDY = yaml.safe_load((run.ROOT / "studies/labels/study.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", STUDY["runs"])
+def test_every_run_is_a_valid_change_of_params_with_its_number_of_labels(name):
+    document = params.read(run.ROOT / "params.yaml")
+    for changes in ({"seeds": STUDY["seeds"]}, STUDY["common"], STUDY["runs"][name]):
+        document = params.merged(document, changes)
+    settings = params.validated(document, "params.yaml")
+    assert settings.drop_labels.kept == int(name.rpartition("_")[2])
+    assert settings.drop_labels.scheme == (
+        "random" if name in ("default_random_3000", "all_labels_50000") else "balanced"
+    )
+
+
+def of(name):
+    """What a run gives the stages, all changes applied."""
+    document = params.read(run.ROOT / "params.yaml")
+    for changes in (STUDY["common"], STUDY["runs"][name]):
+        document = params.merged(document, changes)
+    return params.validated(document, "params.yaml")
+
+
+@pytest.mark.parametrize("labels", [100, 1000, 3000])
+@pytest.mark.parametrize(
+    ("model", "twin"), [("default", "labels_only"), ("best", "labels_only_best"), ("best", "consistency_only")]
+)
+def test_twins_share_network_views_and_labelled_steps(model, twin, labels):
+    ours, theirs = of(f"{model}_{labels}"), of(f"{twin}_{labels}")
+    for key in ("network", "width", "dropout", "augment"):
+        assert getattr(ours.ssvae, key) == getattr(theirs.ssvae, key), key
+    if twin == "consistency_only":
+        assert theirs.ssvae == ours.ssvae.model_copy(update={"elbo_weight": 0.0})
+    else:
+        assert theirs.labels_only.steps == ours.ssvae.steps
+        assert theirs.labels_only.batch_size == ours.ssvae.labelled_batch_size
+        for key in ("learning_rate", "schedule", "average_steps"):
+            assert getattr(theirs.labels_only, key) == getattr(ours.ssvae, key), key
+
+
+def test_every_run_is_in_one_list_of_stages():
+    assert sorted(STUDY["ssvae"] + STUDY["labels_only"]) == sorted(STUDY["runs"]) == sorted(STUDY["every"])
+    names = {name.rpartition("_")[0] for name in STUDY["runs"]}
+    assert {name for pair in STUDY["compared"] for name in pair} <= names
+    assert set(plot.SHOWN) <= names
+
+
+def metrics(wrong, nll):
+    entry = dict.fromkeys(summarize.COMPARED, 0.0)
+    return entry | {"error_percent": 100 * len(wrong) / 50, "nll": nll, "wrong": wrong, "images": 50}
+
+
+MEASURED = {
+    "a_100": [metrics([0, 1], 0.1), metrics([0, 1, 2], 0.3)],
+    "b_100": [metrics([0, 1, 3, 4], 0.2), metrics([5, 6, 7, 8, 9], 0.5)],
+    "b_1000": [metrics([], 0.2), metrics([], 0.4)],
+}
+
+
+def test_table_has_mean_and_interval_of_every_model():
+    models = summarize.table(MEASURED, [])["models"]
+    assert set(models) == {"a", "b"} and set(models["b"]) == {"100", "1000"}
+    # sd of (4, 6) is sqrt(2), t of 1 degree of freedom 12.7062
+    assert models["a"]["100"]["error_percent"] == {
+        "mean": 5,
+        "n": 2,
+        "ci95_seeds": pytest.approx(12.7062 * 2**0.5 / 2**0.5, rel=1e-4),
+    }
+    assert "wrong" not in models["a"]["100"]
+
+
+def test_differences_are_paired():
+    paired = summarize.table(MEASURED, [["a", "b"]])["paired"]
+    assert set(paired) == {"a - b"} and set(paired["a - b"]) == {"100"}
+    found = paired["a - b"]["100"]
+    assert found["error_percent"]["mean"] == pytest.approx(-4)  # of -4 and -4
+    assert found["error_percent"]["ci95_seeds"] == pytest.approx(0, abs=1e-9)
+    assert found["nll"]["mean"] == pytest.approx(-0.15)
+    # images 0 to 2: wrong in one more of the two draws; 3 to 9: in one fewer
+    more = np.zeros(50)
+    more[[0, 1, 2]] += 0.5
+    more[[3, 4, 5, 6, 7, 8, 9]] -= 0.5
+    half_width = 100 * 1.96 * more.std() / 50**0.5
+    assert found["error_percent"]["ci95_test"] == pytest.approx(half_width, rel=0.15)
