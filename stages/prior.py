@@ -1,6 +1,8 @@
 """Prior predictive check of a Bayesian neural network: predictions before it has seen any data.
 
-Writes predictions/prior/<model>/networks.safetensors and, computed from it alone, metrics/prior/<model>.json.
+Writes predictions/prior/<model>/: `networks`, drawn from the prior, and `before`, from that of
+prior_check.before. Computed from them alone, metrics/prior/<model>.json has the metrics of the first, and those of
+the second under `before`.
 """
 
 from importlib import import_module
@@ -21,10 +23,11 @@ def main() -> None:
     device = runtime.prepare(settings, seed=0)
     held_out = datasets.load(evaluation.in_distribution(settings), settings.evaluate.split, settings.images)
     pixels = held_out.pixels[: settings.prior_check.images].to(device)
-    predictions = {"networks": predictive.predict_from_prior(settings, pixels, settings.prior_check.networks)}
+    predictions = predictive.predict_from_prior(settings, pixels, settings.prior_check.networks)
 
     artifacts.write_groups(f"predictions/{name}", predictions)
-    artifacts.write_json(f"metrics/{name}.json", prior.metrics(predictions["networks"]["probabilities"]))
+    after, before = (prior.metrics(predictions[of]["probabilities"]) for of in ("networks", "before"))
+    artifacts.write_json(f"metrics/{name}.json", after | {"before": before})
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Refer uncertain images to a person: choose a threshold on the entropy, and measure the effect, for one seed.
 
-The threshold on the predictive entropy is chosen on validation images. Writes
-metrics/referral/<model>/<seed>.json: the threshold, and for held-out images and each out-of-distribution data set
-the share that is referred and the error rate among the images that the network answers.
+The threshold on the predictive entropy is chosen on one half of the validation images, the one on which no
+temperature was fitted, such that the error rate among answered images is at most referral.risk with probability
+referral.confidence. Writes metrics/referral/<model>/<seed>.json: the threshold, -1 if none can promise that, and
+for held-out images and each out-of-distribution data set the share that is referred and the error rate among the
+images that the network answers.
 """
 
 from importlib import import_module
@@ -21,9 +23,13 @@ def main() -> None:
     evaluation = import_module(f"stages.evaluation.{call.model}")
     predictions = artifacts.read_groups(f"predictions/{name}")
     validation, held_out = predictions["validation"], predictions["cases"]
-    if settings.evaluate.split == "validation":  # the same images: use half to choose, half to measure
-        validation, held_out = every_other(validation, 0), every_other(held_out, 1)
-    threshold = referral.threshold(entropy(evaluation, validation), right(validation))
+    validation = every_other(validation, evaluation.UNTEMPERED)
+    if settings.evaluate.split == "validation":  # the same images: use the others to measure
+        held_out = every_other(held_out, 1 - evaluation.UNTEMPERED)
+    promise = settings.referral
+    threshold = referral.guaranteed_threshold(
+        entropy(evaluation, validation), right(validation), promise.risk, promise.confidence
+    )
     threshold = max(threshold, -1.0)  # below any entropy; JSON has no infinity
     digits = {"validation": validation, evaluation.in_distribution(settings): held_out}
     metrics = {"threshold_nats": threshold} | {

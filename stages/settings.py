@@ -74,17 +74,33 @@ class Local(Section):
     classes: ClassNames = Field([])  # what they are called, in the order of the labels; may be left out
 
 
+class SomeClasses(Section):
+    """Some classes of another data set."""
+
+    of: str  # the other data set
+    labels: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=1)]
+    classes: ClassNames = Field([])  # what they are called; may be left out
+
+    @pydantic.field_validator("labels")
+    @classmethod
+    def _different(cls, labels: list[int]) -> list[int]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("names a class twice")
+        return labels
+
+
 class DataSets(Section):
     """The registry of image data sets, by name."""
 
     download: dict[DataSetName, Downloaded]
     local: dict[DataSetName, Local]
+    parts: dict[DataSetName, SomeClasses]
     test_share: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
 
-    def all(self) -> dict[str, Downloaded | Local]:
+    def all(self) -> dict[str, Downloaded | Local | SomeClasses]:
         """Every data set by its name."""
-        return self.download | self.local
+        return self.download | self.local | self.parts
 
 
 class Regression(Section):
@@ -232,11 +248,26 @@ class OutOfDistribution(Section):
     regret_learning_rate: Annotated[float, Field(gt=0, le=10)]  # Adam's
 
 
+class Referral(Section):
+    """Which images the network answers itself."""
+
+    risk: Annotated[float, Field(gt=0, lt=1)]  # error rate allowed among them
+    confidence: Annotated[float, Field(gt=0, lt=1)]  # probability that it is kept
+
+
+class OtherPrior(Section):
+    """What another prior of the weights has in place of bnn.prior."""
+
+    scale: Literal["constant", "fan_in"]
+    weight_sd: Positive
+
+
 class PriorCheck(Section):
     """The prior predictive check."""
 
     networks: Annotated[int, Field(ge=2, le=10_000)]
     images: Annotated[int, Field(ge=10, le=10_000)]
+    before: OtherPrior  # to compare with
 
 
 class Samples(Section):
@@ -282,14 +313,23 @@ class Settings(Section):
     shift: Shift
     samples: Samples
     prior_check: PriorCheck
+    referral: Referral
 
     @pydantic.model_validator(mode="after")
     def _names_of_data_sets_are_free(self) -> "Settings":
         if "mnist" not in self.data_sets.download:
             raise ValueError("data_sets.download.mnist is missing: the semi-supervised model learns it")
-        for name in self.data_sets.local:
-            if name in self.data_sets.download:
-                raise ValueError(f"data_sets.local.{name}: data_sets.download has that name too: take another one")
+        sources = self.data_sets.download | self.data_sets.local
+        for kind, names, others in (
+            ("local", self.data_sets.local, self.data_sets.download),
+            ("parts", self.data_sets.parts, sources),
+        ):
+            for name in names:
+                if name in others:
+                    raise ValueError(f"data_sets.{kind}.{name}: another data set has that name: take another one")
+        for name, part in self.data_sets.parts.items():
+            if part.of not in sources:
+                raise ValueError(f"data_sets.parts.{name}.of = {shown(part.of)}: take one of {', '.join(sources)}")
         for name in self.data_sets.all():
             if name in (*MADE, "validation", "reference", "threshold_nats") or name.startswith("inverted_"):
                 raise ValueError(f"data_sets: {name} is the name of something that is made here: take another one")

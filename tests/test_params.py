@@ -82,6 +82,8 @@ WRONG = {  # for every kind of value that params.yaml has
 OPTIONAL = {  # what may be missing
     ("data_sets", "download", "fashion_mnist"),  # unless a model learns it
     ("data_sets", "download", "fashion_mnist", "classes"),
+    ("data_sets", "parts", "mnist_0_to_7"),
+    ("data_sets", "parts", "mnist_8_and_9"),
 }
 REQUIRED = [path for path in (*LEAVES, *SECTIONS) if path not in OPTIONAL]
 MUTATIONS = [
@@ -217,7 +219,7 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
         ),
         (
             {"data_sets": {"local": {"mnist": {"path": "x"}}}},
-            "data_sets.local.mnist: data_sets.download has that name too: take another one",
+            "data_sets.local.mnist: another data set has that name: take another one",
         ),
         (
             {"data_sets": {"local": {"photographs": {"path": "x"}}}},
@@ -260,7 +262,8 @@ def test_data_sets_of_your_own_load(load):
     tree["bnn"] |= {"dataset": "mine", "classes": 3}
     tree["data_sets"]["download"]["letters"] = {"torchvision": "EMNIST/letters"}
     tree["ood"]["vae"] = "letters"
-    assert {*load(tree).data_sets.all()} == {"mnist", "fashion_mnist", "letters", "mine"}
+    parts = {"mnist_0_to_7", "mnist_8_and_9"}
+    assert {*load(tree).data_sets.all()} == {"mnist", "fashion_mnist", "letters", "mine", *parts}
 
 
 def test_number_of_further_faults_is_told(message):
@@ -279,7 +282,7 @@ def test_number_of_further_faults_is_told(message):
         (("images", "test"), [100, 10_000], [99, 10_001]),
         (("blr", "steps"), [1], [0]),
         (("blr", "learning_rate"), [1e-9, 10], [0.0, 10.1]),
-        (("bnn", "prior", "dense_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
+        (("bnn", "prior", "weight_sd"), [1e-6, 1e6], [0.0, -1.0, 1.1e6]),
         (("bnn", "initial_sd"), [1e-6, 10], [0.0, 1e-7, 11.0]),
         (("ssvae", "dropout"), [0.0, 0.999], [1.0, -0.1]),
         (("ssvae", "alpha"), [0.0, 1.0], [-0.1]),

@@ -34,7 +34,7 @@ from stages.artifacts import NotWrittenError, replacing
 from stages.command import Failure
 
 if TYPE_CHECKING:
-    from stages.settings import Downloaded, Local
+    from stages.settings import DataSets
 
 Kind = Literal["digit", "article", "whole"]
 
@@ -145,8 +145,11 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(alpha * light + (1 - alpha) * behind).astype(np.uint8))
 
 
-def kind_of(data_set: Downloaded | Local) -> Kind:
+def kind_of(name: str, data_sets: DataSets) -> Kind:
     """How pictures are prepared for a network that was trained on this entry of `data_sets` in params.yaml."""
+    data_set = data_sets.all()[name]
+    if hasattr(data_set, "of"):
+        return kind_of(data_set.of, data_sets)
     if not hasattr(data_set, "torchvision"):
         return "whole"
     return "article" if data_set.torchvision == "FashionMNIST" else "digit"

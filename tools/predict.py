@@ -53,7 +53,7 @@ def main() -> None:
         raise Failure(f"{weights} is missing: `make pretrained` or `make pull` fetch it, `dvc repro` trains it")
     trained = bnn.trained(settings, seed, runtime.prepare(settings, seed))
 
-    kind = pictures.kind_of(settings.data_sets.all()[settings.bnn.dataset])
+    kind = pictures.kind_of(settings.bnn.dataset, settings.data_sets)
     names, found, unreadable = answers.class_names(settings), [], []
     for path in paths:
         try:

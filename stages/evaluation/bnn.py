@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stages import temperature
 from stages.evaluation import classification, ood
 
 if TYPE_CHECKING:
     from stages.settings import Settings
 
+UNTEMPERED = 1  # validation cases 1, 3, 5, ... are left for the threshold: the temperature saw 0, 2, 4, ...
 TEST_CASES = {"cases"}  # groups with one entry per test case, which the bootstrap resamples
 TITLE = "BNN"
 RESULTS = {  # rows of the table of results, by their place in metrics/summary.json: label, decimals
@@ -19,6 +21,8 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "bnn.nll": ("negative log likelihood (nats)", 4),
     "bnn.brier": ("Brier score", 4),
     "bnn.ece": ("expected calibration error", 4),
+    "bnn.nll_temperature": ("negative log likelihood after temperature scaling (nats)", 4),
+    "bnn.ece_temperature": ("expected calibration error after temperature scaling", 4),
     "bnn.coverage_at_risk_1e3": ("largest share that can be answered with one error in a thousand", 3),
     "ood/bnn.*.entropy.auroc": ("AUROC against {other}, entropy", 4),
     "ood/bnn.*.entropy.fpr95": ("digits flagged where 95% of {other} are, entropy", 3),
@@ -52,5 +56,24 @@ def out_of_distribution(settings: Settings) -> list[str]:
 
 
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    """Accuracy, likelihood and calibration metrics."""
-    return classification.metrics(predictions["cases"]["probabilities"], predictions["cases"]["labels"])
+    """Accuracy, likelihood and calibration metrics, with and without the temperature.
+
+    Args:
+        predictions: the group `cases`, as stages/predictive/bnn.py describes it.
+    """
+    cases = predictions["cases"]
+    scaled = classification.scores(tempered(cases), cases["labels"])
+    return (
+        classification.metrics(cases["probabilities"], cases["labels"])
+        | {f"{name}_temperature": scaled[name] for name in ("nll", "brier", "ece")}
+        | {"temperature": float(cases["temperature"].mean(dtype=np.float64))}
+    )
+
+
+def tempered(cases: dict[str, np.ndarray]) -> np.ndarray:
+    """Class probabilities of cases with their temperature, (cases, classes) float64."""
+    found = np.empty(cases["probabilities"].shape)
+    for value in np.unique(cases["temperature"]):
+        same = cases["temperature"] == value
+        found[same] = temperature.scaled(cases["probabilities"][same], float(value))
+    return found

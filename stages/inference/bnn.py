@@ -59,8 +59,14 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     ]
 
     def batch(step: int) -> tuple:
+        # a normal posterior that pays its whole price from the start gives up units before they have learned
+        # anything, and does not get them back (Sønderby et al. 2016; Trippe and Turner 2018)
+        rising = (step + 1) / settings.bnn.kl_warmup_steps if settings.bnn.kl_warmup_steps else 1.0
+        warmth = torch.tensor(min(1.0, rising), device=device)
         indices = [order(step) for order in orders]
-        return tuple((datasets.unit_interval(train.pixels[i]), train.labels[i], len(train)) for i in indices)
+        return tuple(
+            (datasets.unit_interval(train.pixels[i]), train.labels[i], len(train), warmth) for i in indices
+        )
 
     def log_likelihood() -> float:
         images = datasets.unit_interval(validation.pixels)

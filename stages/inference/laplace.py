@@ -11,14 +11,17 @@ from stages.models import weight_priors
 from stages.models.weight_guides import LaplaceGuide
 
 BATCH = 1000  # images per pass; the curvature is summed over all of them
+STEPS = 300  # of Adam on the logarithms of the prior precisions, which are two
 
 
 def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params, images: Tensor, labels: Tensor):
     """Set the covariance of the guide's last layer.
 
     It is the inverse of the generalised Gauss-Newton matrix of the log likelihood, Kronecker-factored, plus the
-    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). The
-    weight of the KL term multiplies the prior's precision and, since it scales the entropy too, the covariance.
+    prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). With
+    prior.scale = learned, the two precisions of that layer are those with the highest evidence of the data, by
+    the same approximation (MacKay 1992; Immer et al. 2021). The weight of the KL term multiplies the prior's
+    precision and, since it scales the entropy too, the covariance.
 
     Args:
         guide: already trained.
@@ -35,11 +38,29 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     network.load_state_dict({name: guide.q(f"network.{name}").mean.detach() for name in names})
     network.to(images.device)
     sds = [weight_priors.sd(prior, network[-1], name) for name, _ in network[-1].named_parameters()]
-    precisions = torch.tensor([guide.kl_weight * sd**-2 for sd in sds], device=images.device)
+    precisions = torch.tensor([sd**-2 for sd in sds], device=images.device)
     approximation = Laplace(network, "classification", "last_layer", "kron", prior_precision=precisions)
     batches = DataLoader(TensorDataset(images, labels), batch_size=BATCH)
     tqdm.write("Laplace approximation of the last layer")
     approximation.fit(batches)
+    if prior.scale == "learned":
+        precisions = most_evident(approximation, precisions)
+    approximation.prior_precision = guide.kl_weight * precisions
     covariance = approximation.posterior_precision.to_matrix(exponent=-1)
     with torch.no_grad():
         guide.scale_tril.copy_(torch.linalg.cholesky(guide.kl_weight * covariance))
+
+
+def most_evident(approximation, precisions: Tensor) -> Tensor:
+    """The prior precisions, one for each block, with the highest evidence by a Laplace approximation.
+
+    Args:
+        approximation: fitted, by laplace-torch.
+        precisions: where to start, (blocks,).
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "By default `link_approx`")  # of predictions, which are not made here
+        approximation.optimize_prior_precision("glm", "marglik", n_steps=STEPS, init_prior_prec=precisions)
+    learned = approximation.prior_precision.detach()
+    tqdm.write(f"prior sd of its weights and biases: {', '.join(f'{sd:.3g}' for sd in learned.rsqrt().tolist())}")
+    return learned

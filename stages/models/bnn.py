@@ -13,8 +13,8 @@ Guides (`inference`; weight_guides.py)
                       estimate, Kronecker-factored (Ritter et al. 2018; Daxberger et al. 2021)
     mc_dropout        a point per weight; a fresh random mask switches activations off between layers, also in
                       prediction. A mask before a dense layer is a mask of its weights, and so a part of q(w), a
-                      mixture of as many networks as there are masks (Gal and Ghahramani 2016). A mask before a
-                      convolution is noise on its input. The prior applies to the points
+                      mixture of as many networks as there are masks (Gal and Ghahramani 2016), over which the log
+                      prior density is averaged. A mask before a convolution is noise on its input
     ensemble          a mixture of `members` guides of the kind `member`, trained independently
                       (Lakshminarayanan et al. 2017)
 
@@ -23,7 +23,9 @@ size: the weight of the KL term is 1/N per datum. A `kl_weight` other than 1 tem
 longer approximates the posterior of the model, and a message says so.
 """
 
+from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import pydantic
@@ -38,7 +40,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.models import weight_priors
-from stages.models.networks import NETWORKS
+from stages.models.networks import NETWORKS, Dropout
 from stages.models.weight_guides import (
     EnsembleGuide,
     FullCovarianceGuide,
@@ -63,6 +65,7 @@ class Params(Training):
     dropout: Probability  # mc_dropout: rate at the inputs of the last layer
     prior: weight_priors.Params
     kl_weight: Positive  # of the weights' KL term; 1 is the ELBO
+    kl_warmup_steps: Annotated[int, Field(ge=0, le=10_000_000)]  # over which that weight rises from 0
     initial_sd: Annotated[float, Field(ge=1e-6, le=10)]  # mean_field, last_layer_full: sd of q before training
 
     @pydantic.field_validator("prior")
@@ -72,6 +75,17 @@ class Params(Training):
             raise ValueError(f"bnn.inference = laplace needs prior.family = normal, not {prior.family}")
         return prior
 
+    @pydantic.field_validator("prior")
+    @classmethod
+    def _points_cannot_learn_a_scale(cls, prior, info: pydantic.ValidationInfo):
+        kind = info.data.get("member" if info.data.get("inference") == "ensemble" else "inference")
+        if prior.scale == "learned" and kind in ("map", "mc_dropout", "last_layer_full"):
+            raise ValueError(
+                f"prior.scale = learned: {kind} would shrink weights and prior to zero together: use fan_in, or "
+                "bnn.inference = mean_field or laplace"
+            )
+        return prior
+
     @property
     def single(self) -> str:
         """The inference of a single network; for an ensemble, that of its members."""
@@ -79,54 +93,108 @@ class Params(Training):
 
 
 class Model(PyroModule):
-    """An ordinary network with each of its parameters turned into a sample site."""
+    """An ordinary network with each of its parameters turned into a sample site.
 
-    def __init__(self, network: nn.Module, prior: weight_priors.Params, kl_weight: float = 1.0):
+    Args:
+        network: its initial weights are of no importance.
+        prior: of its weights and biases.
+        kl_weight: weight of the KL term; 1 is the ELBO.
+        learns_prior: whether the sds of the prior are parameters, which start where they would be fixed.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        prior: weight_priors.Params,
+        kl_weight: float = 1.0,
+        learns_prior: bool = False,
+    ):
         super().__init__()
         self.prior_params, self.kl_weight = prior, kl_weight
         self.register_buffer("device", torch.empty(0), persistent=False)
+        self.log_factors = nn.ParameterDict()  # of the prior's sds, where they are learned
         self.network = network
+        rates = masked(network)
         to_pyro_module_(self.network)
-        for layer in self.network.modules():
+        for place, layer in self.network.named_modules():
             for name, value in list(layer.named_parameters(recurse=False)):
-                setattr(layer, name, PyroSample(partial(self.prior, name=name, shape=value.shape)))
+                rate = rates.get(place, 0.0) if name == "weight" else 0.0
+                factor = weight_priors.factor(prior, layer, name)
+                if learns_prior:
+                    units = [len(value), *[1] * (value.dim() - 1)] if name == "weight" else []
+                    self.log_factors[f"{place}_{name}"] = nn.Parameter(torch.full(units, factor).log())
+                site = partial(self.prior, place=place, name=name, shape=value.shape, factor=factor, rate=rate)
+                setattr(layer, name, PyroSample(site))
 
-    def prior(self, layer: nn.Module, name: str, shape: torch.Size) -> dist.Distribution:
-        """The prior of one layer's weights or biases."""
-        return weight_priors.prior(self.prior_params, layer, name, shape, self.device)
+    def prior(
+        self, layer: nn.Module, place: str, name: str, shape: torch.Size, factor: float, rate: float
+    ) -> dist.Distribution:
+        """The prior of one layer's weights or biases; of weights that dropout masks, its average over masks."""
+        learned = self.log_factors[f"{place}_{name}"].exp() if self.log_factors else None
+        scale = self.device.new_tensor(factor) if learned is None else learned
+        believed = weight_priors.prior(self.prior_params, name, shape, scale)
+        return weight_priors.Masked(believed, rate) if rate else believed
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        size: int | None = None,
+        warmth: float | Tensor = 1.0,
+    ) -> Tensor:
         """Classify.
 
         Args:
             images: intensities in [0, 1], (batch, 784).
             labels: classes, (batch,) int64, or None to draw them.
             size: size of the whole data set that this batch represents; the batch size if None.
+            warmth: factor on the weight of the KL term, 1 after its warm-up.
 
         Returns:
             Logits, (batch, classes).
         """
-        with poutine.scale(scale=self.kl_weight):
+        with poutine.scale(scale=self.kl_weight * warmth):
             logits = self.network(images)
         with pyro.plate("data", size or len(images), subsample=torch.arange(len(images))):
             pyro.sample("label", dist.Categorical(logits=logits), obs=labels)
         return logits
 
 
-def build(params: Params) -> tuple[Model, PyroModule]:
-    """The model and the guide that `params.inference` selects; the guide starts at the initial weights."""
+def build(params: Params, make: Callable[[], nn.Sequential] | None = None) -> tuple[Model, PyroModule]:
+    """The model and the guide that `params.inference` selects; the guide starts at the initial weights.
+
+    Args:
+        params: the section `bnn`.
+        make: makes a newly initialised network; by default the one that `params` selects.
+    """
     if params.kl_weight != 1:
         tqdm.write(f"bnn.kl_weight = {params.kl_weight}: a tempered posterior, not the posterior of the model")
-    networks = [network(params) for _ in range(params.members if params.inference == "ensemble" else 1)]
+    make = make or partial(network, params)
+    networks = [make() for _ in range(params.members if params.inference == "ensemble" else 1)]
     guides = [guide(params, alone) for alone in networks]
-    model = Model(networks[0], params.prior, params.kl_weight)
+    learns_prior = params.prior.scale == "learned" and params.single == "mean_field"
+    model = Model(networks[0], params.prior, params.kl_weight, learns_prior)
     return model, EnsembleGuide(guides) if params.inference == "ensemble" else guides[0]
 
 
-def network(params: Params) -> nn.Sequential:
-    """The network that `params` selects, with newly initialised weights."""
-    dropout = params.dropout if params.single == "mc_dropout" else 0.0
-    return NETWORKS[params.network](params.width, dropout, params.classes)
+def network(params: Params, dropout: bool = True) -> nn.Sequential:
+    """The network that `params` selects, with newly initialised weights.
+
+    Args:
+        params: of the network, and of its inference.
+        dropout: whether there are the layers of MC dropout, if that is the inference.
+    """
+    rate = params.dropout if dropout and params.single == "mc_dropout" else 0.0
+    return NETWORKS[params.network](params.width, rate, params.classes)
+
+
+def masked(network: nn.Module) -> dict[str, float]:
+    """The dense layers whose inputs dropout switches off, by name, and the share that it does."""
+    return {
+        name: before.rate
+        for (_, before), (name, layer) in pairwise(network.named_children())
+        if isinstance(before, Dropout) and isinstance(layer, nn.Linear)
+    }
 
 
 def guide(params: Params, network: nn.Sequential) -> PointGuide:

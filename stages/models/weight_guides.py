@@ -1,7 +1,7 @@
 """Variational distributions over the weights of a network, q(w), for stages/models/bnn.py.
 
 Each guide draws all latent sites of its model, in plain Pyro. `forward` takes the arguments of the model and
-ignores them.
+ignores all but `warmth`, the factor on the weight of the KL term.
 """
 
 import math
@@ -35,9 +35,15 @@ class PointGuide(PyroModule):
         loc = self.loc[_key(site)]
         return dist.Delta(loc, event_dim=loc.dim())
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        size: int | None = None,
+        warmth: float | Tensor = 1.0,
+    ) -> None:
         """Draw every weight."""
-        with poutine.scale(scale=self.kl_weight):
+        with poutine.scale(scale=self.kl_weight * warmth):
             for site in self.sites:
                 pyro.sample(site, self.q(site))
 
@@ -71,9 +77,15 @@ class LastLayerGuide(PointGuide):
         """Draw the last layer, (n,)."""
         raise NotImplementedError
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        size: int | None = None,
+        warmth: float | Tensor = 1.0,
+    ) -> None:
         """Draw every weight."""
-        with poutine.scale(scale=self.kl_weight):
+        with poutine.scale(scale=self.kl_weight * warmth):
             for site in self.sites[:-2]:
                 pyro.sample(site, self.q(site))
             shapes = [self.loc[_key(site)].shape for site in self.last]
@@ -127,11 +139,17 @@ class EnsembleGuide(PyroModule):
         self.members = nn.ModuleList(members)
         self.turn = 0
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        size: int | None = None,
+        warmth: float | Tensor = 1.0,
+    ) -> None:
         """Draw every weight from the next member."""
         member = self.members[self.turn % len(self.members)]
         self.turn += 1
-        member(images, labels, size)
+        member(images, labels, size, warmth)
 
 
 def _key(site: str) -> str:

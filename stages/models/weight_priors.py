@@ -4,10 +4,19 @@
     scale_mixture  w ~ narrow_share Normal(0, narrow_sd) + (1 - narrow_share) Normal(0, sd): many weights are
                    close to zero, some are large (Blundell et al. 2015, section 3.3)
 
-The weights are independent, with an sd for each type of layer: a unit that sums over 500 inputs needs smaller
-weights than one that sums over 25, or its activation is large before training.
+The weights are independent. `scale` multiplies every sd, with a factor for each layer:
+
+    constant   1
+    fan_in     1 / sqrt(inputs of a unit) for weights, 1 for biases. The prior variance of a unit then does not
+               depend on how many inputs it has (Neal 1996, section 2.1); with sd = sqrt(2), it is that of the
+               layer before, for ReLU units (He et al. 2015)
+    learned    starts there, and is learned with the posterior: one factor for the weights of each unit (a filter
+               of a convolution) and one for the biases of a layer, those with the highest bound on the evidence
+               of the data. Units that explain nothing shrink to zero, where their weights add no noise
+               (automatic relevance determination; MacKay 1992, Neal 1996)
 """
 
+import math
 from typing import Annotated, Literal
 
 import pyro.distributions as dist
@@ -22,39 +31,85 @@ class Params(Section):
     """The prior of all weights and biases."""
 
     family: Literal["normal", "scale_mixture"]
-    convolution_sd: Positive  # sd of the weights of convolutions
-    dense_sd: Positive  # sd of the weights of dense layers
-    bias_sd: Positive  # sd of all biases
-    narrow_sd: Positive  # scale_mixture: sd of the narrow component
+    scale: Literal["constant", "fan_in", "learned"]
+    weight_sd: Positive  # sd of the weights, times `scale`
+    bias_sd: Positive  # sd of the biases, the same
+    narrow_sd: Positive  # scale_mixture: sd of the narrow component, the same
     narrow_share: Annotated[float, Field(gt=0, lt=1)]  # scale_mixture: weight of the narrow component
 
 
 def isotropic(sd: float) -> Params:
     """Normal, with the same sd for every weight and bias."""
-    same = dict.fromkeys(("convolution_sd", "dense_sd", "bias_sd"), sd)
-    return Params(family="normal", **same, narrow_sd=sd, narrow_share=0.5)
+    return Params(family="normal", scale="constant", weight_sd=sd, bias_sd=sd, narrow_sd=sd, narrow_share=0.5)
+
+
+def factor(params: Params, layer: nn.Module, name: str) -> float:
+    """The factor of the sds of a layer's `name` ("weight" or "bias"), before it is learned.
+
+    Args:
+        params: the priors of all weights and biases.
+        layer: a dense layer or a convolution; its fan-in is inputs per unit, or channels times pixels of a filter.
+        name: of the parameter.
+    """
+    if params.scale == "constant" or name == "bias":
+        return 1.0
+    return 1 / math.sqrt(layer.weight[0].numel())
 
 
 def sd(params: Params, layer: nn.Module, name: str) -> float:
-    """The prior sd of the parameter `name` ("weight" or "bias") of a layer."""
-    if name == "bias":
-        return params.bias_sd
-    return params.convolution_sd if isinstance(layer, nn.Conv2d) else params.dense_sd
+    """The prior sd of a layer's `name` ("weight" or "bias"), before it is learned."""
+    return factor(params, layer, name) * (params.bias_sd if name == "bias" else params.weight_sd)
 
 
-def prior(params: Params, layer: nn.Module, name: str, shape: torch.Size, like: Tensor) -> dist.Distribution:
+def prior(params: Params, name: str, shape: torch.Size, factor: Tensor) -> dist.Distribution:
     """The prior of one layer's weights or biases.
 
     Args:
         params: the priors of all weights and biases.
-        layer: a dense layer or a convolution.
         name: `weight` or `bias`.
         shape: of that parameter.
-        like: any tensor on its device.
+        factor: of its sds, () or of a shape that broadcasts to `shape`.
     """
-    wide = like.new_tensor(sd(params, layer, name))
+    factor = factor.expand(shape)
+    wide = factor * (params.bias_sd if name == "bias" else params.weight_sd)
     if params.family == "normal":
-        return dist.Normal(like.new_tensor(0.0), wide).expand(shape).to_event()
-    shares = dist.Categorical(like.new_tensor([params.narrow_share, 1 - params.narrow_share]))
-    components = dist.Normal(like.new_zeros(2), torch.stack([like.new_tensor(params.narrow_sd), wide]))
-    return dist.MixtureSameFamily(shares, components).expand(shape).to_event()
+        return dist.Normal(torch.zeros_like(wide), wide).to_event()
+    shares = dist.Categorical(factor.new_tensor([params.narrow_share, 1 - params.narrow_share]))
+    sds = torch.stack([factor * params.narrow_sd, wide], dim=-1)
+    components = dist.Normal(torch.zeros_like(sds), sds)
+    return dist.MixtureSameFamily(shares.expand(shape), components).to_event()
+
+
+class Masked(dist.TorchDistribution):
+    """The expected log prior density of weights that dropout switches off, as a function of their points.
+
+    A weight whose input is dropped is 0, otherwise its point divided by the share that is kept ("inverted"
+    dropout). So if `rate` of the weights are dropped, q(w) puts `rate` on 0 and the rest on loc / (1 - rate), and
+
+        E_q[log p(w)] = (1 - rate) log p(loc / (1 - rate)) + rate log p(0),
+
+    which is -|loc|^2 / (2 sd^2 (1 - rate)) and a constant for a normal prior (Gal and Ghahramani 2016, appendix).
+
+    Args:
+        base: the prior of the weights.
+        rate: the share of inputs that is dropped, below 1.
+    """
+
+    def __init__(self, base: dist.Distribution, rate: float):
+        self.base, self.rate = base, rate
+        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+
+    @property
+    def support(self) -> dist.constraints.Constraint:
+        """That of the prior."""
+        return self.base.support
+
+    def sample(self, *shape) -> Tensor:
+        """Weights from the prior, none of them switched off."""
+        return self.base.sample(*shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """E_q[log p(w)] for the points `value`, nats, summed over the event."""
+        kept = 1 - self.rate
+        dropped = self.base.log_prob(torch.zeros_like(value))
+        return kept * self.base.log_prob(value / kept) + self.rate * dropped

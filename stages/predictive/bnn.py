@@ -12,7 +12,7 @@ from pyro.nn import PyroModule
 from scipy.stats import entropy
 from torch import Tensor
 
-from stages import datasets
+from stages import datasets, temperature
 from stages.inference import posterior
 from stages.models import bnn
 from stages.predictive import classifier
@@ -35,21 +35,31 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     """Predict the held-out images.
 
     Returns:
-        cases: probabilities (images, 10), expected_entropy (images,), labels (images,).
-        validation: the same for the validation images, on which thresholds are chosen.
+        cases: probabilities (images, 10), expected_entropy (images,), labels (images,), and temperature (images,),
+            fitted on half of the validation images; for validation images, on the half that they are not in.
+        validation: the same for the validation images.
         least_sure, most_aleatoric, most_epistemic: the same for the held-out images with the largest predictive
             entropy and with its largest aleatoric and epistemic parts, and their pixels (images, 784).
     """
     held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
-    validation = datasets.load(settings.bnn.dataset, "validation", settings.images)
+    validation_images = datasets.load(settings.bnn.dataset, "validation", settings.images)
+    validation = predict_cases(settings, trained, validation_images)
+    fitted = [
+        temperature.fitted(*(validation[of][half::2] for of in ("probabilities", "labels"))) for half in (0, 1)
+    ]
+    validation["temperature"] = np.resize(np.array(fitted[::-1], dtype=np.float32), len(validation["labels"]))
+    if settings.evaluate.split == "validation":
+        cases["temperature"] = validation["temperature"]
+    else:
+        cases["temperature"] = np.full(len(cases["labels"]), fitted[0], dtype=np.float32)
     total = entropy(cases["probabilities"].astype(np.float64), axis=1)
     pictures = {
         "least_sure": total,
         "most_aleatoric": cases["expected_entropy"],
         "most_epistemic": total - cases["expected_entropy"],
     }
-    return {"cases": cases, "validation": predict_cases(settings, trained, validation)} | {
+    return {"cases": cases, "validation": validation} | {
         name: largest(score, cases, held_out) for name, score in pictures.items()
     }
 
@@ -80,9 +90,17 @@ def draws(settings: Settings) -> int:
     return members * (1 if settings.bnn.single == "map" else math.ceil(samples / members))
 
 
-def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dict[str, np.ndarray]:
-    """Class probabilities of networks drawn from the prior, (networks, images, 10)."""
-    model, _ = bnn.build(settings.bnn)
-    return {
-        "probabilities": classifier.prior_probabilities(model.to(pixels.device), pixels, networks).cpu().numpy()
-    }
+def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dict[str, dict[str, np.ndarray]]:
+    """Class probabilities of networks drawn from the prior, without dropout.
+
+    Returns:
+        networks: probabilities (networks, images, 10). before: the same for the prior of `prior_check.before`.
+    """
+    after = settings.bnn.prior
+    before = after.model_copy(update=settings.prior_check.before.model_dump())
+    found = {}
+    for name, prior in (("networks", after), ("before", before)):
+        model = bnn.Model(bnn.network(settings.bnn, dropout=False), prior).to(pixels.device)
+        probabilities = classifier.prior_probabilities(model, pixels, networks)
+        found[name] = {"probabilities": probabilities.cpu().numpy()}
+    return found

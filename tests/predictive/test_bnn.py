@@ -39,10 +39,19 @@ def test_the_cases_of_largest_score_come_first_with_their_pixels():
     assert found["place"].tolist() == wanted == found["pixels"][:, 0].tolist()
 
 
-def test_network_of_the_prior_is_that_of_params_yaml():
-    """Classes of every image, by each network; no two are equal."""
-    settings = tiny.settings(bnn={"network": "mlp"})
-    found = bnn.predict_from_prior(settings, tiny.images(4).pixels, networks=3)["probabilities"]
-    assert found.shape == (3, 4, 10)
-    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
-    assert len({network.tobytes() for network in found}) == 3
+@pytest.mark.parametrize("inference", ["map", "mc_dropout"])
+def test_networks_of_the_prior(inference):
+    """Classes of every image, by each network; no two are equal, and two calls differ by no dropout mask."""
+    settings = tiny.settings(bnn={"network": "mlp", "inference": inference, "dropout": 0.5})
+    pixels = tiny.images(4).pixels[:1].expand(4, -1)
+    found = bnn.predict_from_prior(settings, pixels, networks=3)
+    for prior in ("networks", "before"):
+        p = found[prior]["probabilities"]
+        assert p.shape == (3, 4, 10)
+        np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-5)
+        np.testing.assert_allclose(p, p[:, :1].repeat(4, axis=1), atol=1e-6)  # of the same image
+        assert len({network.tobytes() for network in p}) == 3
+    assert (
+        found["before"]["probabilities"].max(axis=-1).mean()
+        > found["networks"]["probabilities"].max(axis=-1).mean()
+    )

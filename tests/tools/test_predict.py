@@ -332,11 +332,11 @@ def test_names_come_from_the_registry_of_data_sets():
 
 
 def test_pictures_are_prepared_as_the_data_set_was():
-    registered = tiny.settings().data_sets.all()
-    assert pictures.kind_of(registered["mnist"]) == "digit"
-    assert pictures.kind_of(registered["fashion_mnist"]) == "article"
-    local = Local(path="somewhere")
-    assert pictures.kind_of(local) == "whole"
+    registered = tiny.settings().data_sets
+    registered = registered.model_copy(update={"local": {"mine": Local(path="somewhere")}})
+    kinds = {name: pictures.kind_of(name, registered) for name in registered.all()}
+    digits = ("mnist", "mnist_0_to_7", "mnist_8_and_9")
+    assert kinds == dict.fromkeys(digits, "digit") | {"fashion_mnist": "article", "mine": "whole"}
     levels = np.tile(np.linspace(0, 1, 56), (56, 1))
     converted = image_files.fitted(Image.fromarray(np.rint(255 * levels).astype(np.uint8)))
     np.testing.assert_array_equal(pictures.prepared(levels, "whole").pixels, converted)

@@ -1,0 +1,79 @@
+"""The table of the study: how far each family's predictions are from those of the sampled posterior.
+
+Writes metrics/bnn_reference.json: {problems: {name: {reference: {r_hat_max, ess_min, divergences, half_agreement,
+half_total_variation, nll, error_percent, steps}, families: {name: {agreement, total_variation, nll,
+error_percent}}}}}. `r_hat_max` and `ess_min` are the worst over test digits, of the log probability of a digit's
+class; `half_` compares the first half of the chains with the second, which is the noise of the reference.
+"""
+
+import argparse
+
+import numpy as np
+
+from stages import artifacts, command
+from stages.evaluation import agreement, classification
+from studies import reference
+from studies.run import ROOT
+
+
+def main() -> None:
+    """Read the predictions of all chains and families, and write the table."""
+    argparse.ArgumentParser(prog="python -m studies.reference.summarize", description=__doc__).parse_args()
+    found = reference.study()
+    table = {problem: compared(problem, found["chains"], found["families"]) for problem in found["problems"]}
+    artifacts.write_json(ROOT / "metrics/bnn_reference.json", {"problems": table})
+
+
+def compared(problem: str, chains: list[int], families: list[str]) -> dict[str, dict]:
+    """The reference and the families on one problem."""
+    folders = [reference.predictions(problem, f"chain{chain}") for chain in chains]
+    cases = [artifacts.read_arrays(folder / "cases.safetensors") for folder in folders]
+    traces = [artifacts.read_arrays(folder / "trace.safetensors") for folder in folders]
+    p, labels = np.stack([of["probabilities"] for of in cases]).astype(np.float64), cases[0]["labels"]
+    mean, half = p.mean(axis=0), len(chains) // 2
+    first, second = p[:half].mean(axis=0), p[half:].mean(axis=0)
+    reference = (
+        converged(np.stack([trace["log_probability"] for trace in traces]))
+        | {
+            "divergences": int(sum(trace["divergent"].sum() for trace in traces)),
+            "steps": float(np.mean([trace["steps"].mean() for trace in traces])),
+            "half_agreement": agreement.agreement(first, second),
+            "half_total_variation": agreement.total_variation(first, second),
+        }
+        | scores(mean, labels)
+    )
+    fitted = {}
+    for family in families:
+        of = artifacts.read_arrays(reference.predictions(problem, family) / "cases.safetensors")
+        fitted[family] = {
+            "agreement": agreement.agreement(mean, of["probabilities"]),
+            "total_variation": agreement.total_variation(mean, of["probabilities"]),
+        } | scores(of["probabilities"], labels)
+    return {"reference": reference, "families": fitted}
+
+
+def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Negative log likelihood, nats, and error, percent."""
+    found = classification.scores(probabilities, labels)
+    return {key: found[key] for key in ("nll", "error_percent")}
+
+
+def converged(log_probability: np.ndarray, block: int = 500) -> dict[str, float]:
+    """Worst split R-hat and smallest effective sample size over test digits (Gelman et al. 2013, section 11.4).
+
+    Args:
+        log_probability: of a digit's class, (chains, draws, digits).
+        block: digits at a time, for memory.
+    """
+    from numpyro import diagnostics
+
+    r_hat, size = [], []
+    for start in range(0, log_probability.shape[2], block):
+        part = log_probability[:, :, start : start + block].astype(np.float64)
+        r_hat.append(diagnostics.split_gelman_rubin(part).max())
+        size.append(diagnostics.effective_sample_size(part).min())
+    return {"r_hat_max": float(max(r_hat)), "ess_min": float(min(size))}
+
+
+if __name__ == "__main__":
+    command.run(main)
