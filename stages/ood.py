@@ -27,10 +27,11 @@ def main() -> None:
     scored = evaluation.ood_scorer(settings, reference)
     in_distribution, scores = evaluation.in_distribution(settings), {}
     for data_set in (in_distribution, *evaluation.out_of_distribution(settings)):
+        images = ood_data.load(data_set, settings.evaluate.split, settings, in_distribution)
         if call.model == "bnn" and data_set == in_distribution:  # predicted already, which takes a minute
             cases = artifacts.read_arrays(f"predictions/bnn/{call.seed}/cases.safetensors")
+            cases |= predictive.features_of(settings, posterior, images)
         else:
-            images = ood_data.load(data_set, settings.evaluate.split, settings, in_distribution)
             cases = predictive.ood_cases(settings, posterior, images)
         scores[data_set] = scored(cases)
         if call.model == "vae" and data_set == in_distribution:

@@ -27,8 +27,13 @@ SEEDS = {"validation": 0, "test": 1}
 INVERTED = "inverted_"  # before the name of a data set
 PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
 QUARTER, BLOCK = 14, 7  # sides of the blocks that are shuffled, pixels
-# made without any image of the data sets that a model is meant to tell apart: for choices
-SURROGATES = ("gaussian_noise", "uniform_noise", "constant", "photographs", "shuffled_quarters", "shuffled_blocks")
+# for choices, by model: made without any image of the data sets that it is meant to tell apart, and nothing that
+# may pass for what it has learned
+SURROGATES = {
+    "bnn": ("gaussian_noise", "uniform_noise", "strokes", "photographs", "shuffled_blocks"),
+    "vae": ("gaussian_noise", "uniform_noise", "constant", "photographs", "shuffled_quarters", "shuffled_blocks"),
+}
+PEN = 1.3  # of strokes: half the width of a line, pixels
 
 
 def load(name: str, split: str, settings: Settings, learned: str | None = None) -> Images:
@@ -51,6 +56,22 @@ def load(name: str, split: str, settings: Settings, learned: str | None = None) 
     else:
         return datasets.load(name, split, settings.images)
     return Images(pixels, torch.full((len(pixels),), -1))
+
+
+def labelled(name: str, split: str, settings: Settings) -> Images:
+    """Other images of what a classifier has learned, with their classes: `sklearn_digits` or inverted images.
+
+    Args:
+        name: `sklearn_digits`, or one of data_sets after `inverted_`.
+        split: `validation` or `test`.
+        settings: as in `load`.
+    """
+    made = load(name, split, settings)
+    if name == "sklearn_digits":
+        classes = torch.from_numpy(load_digits().target).long().chunk(2)[SEEDS[split]]
+    else:
+        classes = datasets.load(name.removeprefix(INVERTED), split, settings.images).labels
+    return Images(made.pixels, classes[: len(made)])
 
 
 def gaussian_noise(split: str, most: int, settings: Settings, learned: str) -> Tensor:
@@ -92,6 +113,21 @@ def flipped_vertically(split: str, most: int, settings: Settings, learned: str) 
     return pixels.view(-1, SIDE, SIDE).flip(1).reshape(-1, PIXELS)
 
 
+def strokes(split: str, most: int, settings: Settings, learned: str) -> Tensor:
+    """One to four curves of a pen on black: quadratic Bézier curves between random points of the digits' box."""
+    generator = _generator(split)
+    t = torch.linspace(0, 1, 40, dtype=torch.float64)
+    basis = torch.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], dim=-1)
+    pixels = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).double()
+    images = []
+    for _ in range(most):
+        curves = int(torch.randint(1, 5, (), generator=generator))
+        points = 4 + 20 * torch.rand(curves, 3, 2, generator=generator, dtype=torch.float64)
+        distance = torch.cdist(pixels, (basis @ points).reshape(-1, 2)).min(dim=1).values
+        images.append(255 * (PEN + 0.5 - distance).clamp(0, 1))
+    return _bytes(torch.stack(images))
+
+
 def inverted(name: str, split: str, most: int, settings: Settings) -> Tensor:
     """Black for white: MNIST's digits become dark on white."""
     return 255 - datasets.load(name, split, settings.images).pixels[:most]
@@ -120,6 +156,7 @@ MADE: dict[str, Callable[..., Tensor]] = {
         constant,
         sklearn_digits,
         photographs,
+        strokes,
         shuffled_quarters,
         shuffled_blocks,
         flipped_horizontally,

@@ -3,8 +3,8 @@
 The threshold on the predictive entropy is chosen on one half of the validation images, the one on which no
 temperature was fitted, such that the error rate among answered images is at most referral.risk with probability
 referral.confidence. Writes metrics/referral/<model>/<seed>.json: the threshold, -1 if none can promise that, and
-for held-out images and each out-of-distribution data set the share that is referred and the error rate among the
-images that the network answers.
+for held-out images, the learned classes in other forms, and each out-of-distribution data set the share that is
+referred and, of images with labels, the error rate among those that the network answers.
 """
 
 from importlib import import_module
@@ -38,6 +38,11 @@ def main() -> None:
     scores = artifacts.read_groups(f"predictions/ood/{name}")
     for data_set in evaluation.out_of_distribution(settings):
         metrics[data_set] = referral.outcome(scores[data_set]["entropy"], threshold)
+    forms = artifacts.read_groups(f"predictions/shift/{name}")
+    for form in evaluation.other_forms(settings):
+        p = forms[form]["probabilities"][0]  # there is one level
+        cases = {"probabilities": p, "labels": forms[form]["labels"], "expected_entropy": 0 * p[:, 0]}
+        metrics[form] = referral.outcome(entropy(evaluation, cases), threshold, right(cases))
     artifacts.write_json(f"metrics/referral/{name}.json", metrics)
 
 

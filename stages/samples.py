@@ -10,7 +10,7 @@ from importlib import import_module
 
 from stages import command
 
-SPLIT, OUT_OF_DISTRIBUTION = "validation", "sklearn_digits"
+SPLIT, OUT_OF_DISTRIBUTION = "validation", "shuffled_blocks"
 
 
 def main() -> None:

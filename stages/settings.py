@@ -52,6 +52,7 @@ MADE = (  # names taken: stages/ood_data.py
     "uniform_noise",
     "constant",
     "sklearn_digits",
+    "strokes",
     "photographs",
     "shuffled_quarters",
     "shuffled_blocks",
@@ -238,6 +239,9 @@ class OutOfDistribution(Section):
         "latent_density",
         "combined",
         "likelihood_ratio",
+    ]
+    headline_bnn: Literal[
+        "entropy", "mutual_information", "max_probability", "feature_density", "feature_distance"
     ]
     reference: Annotated[int, Field(ge=100, le=50_000)]  # training images
     binarisations: Annotated[int, Field(ge=1, le=1000)]  # binary draws of each image

@@ -36,6 +36,15 @@ def main() -> None:
             "labels": labels.numpy(),
         }
 
+    for form in evaluation.other_forms(settings):
+        images = ood_data.labelled(form, settings.evaluate.split, settings)
+        cases = predictive.predict_cases(settings, posterior, images)
+        predictions[form] = {
+            "levels": np.ones(1),
+            "probabilities": cases["probabilities"][np.newaxis],
+            "labels": cases["labels"],
+        }
+
     artifacts.write_groups(f"predictions/{name}", predictions)
     artifacts.write_json(f"metrics/{name}.json", shift.metrics(predictions))
 

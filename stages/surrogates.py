@@ -1,7 +1,8 @@
-"""Measure how well the scores of a model of images tell made images from held-out ones, for one seed.
+"""Measure how well the scores of a model tell made images from held-out ones, for one seed.
 
-The score to report, `ood.headline`, is named by this alone: by the highest mean AUROC over noise, images of one
-grey, patches of a photograph and shuffled images. No other data set and no test image is used.
+The score to report, `ood.headline` or `ood.headline_bnn`, is named by this alone: by the highest mean AUROC over
+sets of made images, such as noise, patches of a photograph and shuffled images. No other data set and no test
+image is used.
 
 Writes predictions/surrogates/<model>/<seed>/: `reference`, statistics of training images, and the scores of each
 set of images. From the scores it computes metrics/surrogates/<model>/<seed>.json, with `mean` over the sets.
@@ -14,7 +15,7 @@ from stages import command
 
 def main() -> None:
     """Fit the scores to training images, and apply them to validation images and to surrogates."""
-    call = command.opened(__doc__, models=("vae",), seed=True)
+    call = command.opened(__doc__, models=("bnn", "vae"), seed=True)
     settings, name = call.settings, f"surrogates/{call.model}/{call.seed}"
 
     import numpy as np
@@ -30,7 +31,7 @@ def main() -> None:
     reference = predictive.reference(settings, posterior)
     scored, learned = evaluation.ood_scorer(settings, reference), evaluation.in_distribution(settings)
     scores = {}
-    for data_set in (learned, *ood_data.SURROGATES):
+    for data_set in (learned, *ood_data.SURROGATES[call.model]):
         images = ood_data.load(data_set, "validation", settings, learned)
         some = datasets.Images(images.pixels[: settings.ood.images], images.labels[: settings.ood.images])
         scores[data_set] = scored(predictive.ood_cases(settings, posterior, some))

@@ -16,7 +16,8 @@ MOST = 300
 COMMITTED = tiny.settings()
 SETTINGS = tiny.settings(images={"validation": MOST, "test": MOST})
 SHUFFLED, FLIPPED = {"shuffled_quarters", "shuffled_blocks"}, {"flipped_horizontally", "flipped_vertically"}
-OF_THE_VAE = {"constant"} | SHUFFLED | FLIPPED  # not shown to the network
+# shown to the VAE alone, or to the network as other forms of digits
+NOT_FOREIGN = {"constant", "shuffled_quarters", "sklearn_digits"} | FLIPPED
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,29 @@ def mnist(monkeypatch):
 
 def test_network_is_shown_all_of_them():
     shown = bnn.out_of_distribution(COMMITTED)
-    assert {*shown} == {"fashion_mnist", "inverted_mnist", *ood_data.MADE} - OF_THE_VAE
+    assert {*shown} == {"fashion_mnist", *ood_data.MADE} - NOT_FOREIGN
+    assert {name for of_model in ood_data.SURROGATES.values() for name in of_model} <= {*ood_data.MADE}
+    assert {*ood_data.SURROGATES["bnn"]} < {*shown}
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_other_forms_have_the_classes_of_their_images(split):
+    inverted = ood_data.labelled("inverted_mnist", split, SETTINGS)
+    digits = datasets.load("mnist", split, SETTINGS.images)
+    assert torch.equal(inverted.pixels, 255 - digits.pixels) and torch.equal(inverted.labels, digits.labels)
+    small = ood_data.labelled("sklearn_digits", split, SETTINGS)
+    whole = load_digits()
+    half = len(whole.target) // 2 + 1 if split == "test" else 0
+    assert torch.equal(small.pixels, ood_data.load("sklearn_digits", split, SETTINGS).pixels)
+    assert small.labels.tolist() == whole.target[half : half + len(small)].tolist()
+
+
+def test_strokes_are_lines_on_black():
+    drawn = ood_data.strokes("test", 200, SETTINGS, "mnist").view(-1, 28, 28)
+    lit = (drawn > 0).float().mean(dim=(1, 2))
+    assert 0.01 < lit.min() and 0.1 < lit.mean() < 0.3  # digits: 0.19
+    assert (drawn.amax(dim=(1, 2)) == 255).all()
+    assert (drawn[:, 0] == 0).all() and (drawn[:, :, -1] == 0).all()
 
 
 def test_names_of_made_sets_are_taken():

@@ -25,6 +25,13 @@ def referred(tmp_path, monkeypatch):
         for name in bnn.out_of_distribution(tiny.settings()):
             scores = {"entropy": np.array([0.1, 2.0])}
             artifacts.write_arrays(tmp_path / f"predictions/ood/bnn/0/{name}.safetensors", scores)
+        form = {
+            "levels": np.ones(1),
+            "probabilities": np.array([[[0.1, 0.9], [0.0, 1.0]]]),
+            "labels": np.array([0, 1]),
+        }
+        for name in bnn.other_forms(tiny.settings()):
+            artifacts.write_arrays(tmp_path / f"predictions/shift/bnn/0/{name}.safetensors", form)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["refer", "--model", "bnn", "--seed", "0"])
         refer.main()
@@ -66,6 +73,8 @@ def test_half_of_the_validation_digits_choose_and_held_out_digits_judge(referred
     assert found["mnist"]["referred_percent"] == pytest.approx(100 / 3)
     assert found["mnist"]["error_percent"] == 50
     assert found["fashion_mnist"]["referred_percent"] == 50
+    assert found["sklearn_digits"]["referred_percent"] == 0
+    assert found["sklearn_digits"]["error_percent"] == 50
 
 
 def test_no_threshold_is_an_answer(referred):

@@ -6,9 +6,12 @@ Higher scores mean that an input looks less like the training data. Out-of-distr
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import logsumexp
 from scipy.stats import entropy
+from sklearn.covariance import LedoitWolf
 from sklearn.metrics import auc, roc_curve
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -29,6 +32,7 @@ SCORES = (  # of a model of images
     "combined",
     "likelihood_ratio",  # with two levels
 )
+CLASSIFIER_SCORES = ("entropy", "mutual_information", "max_probability", "feature_density", "feature_distance")
 BASELINES = ("grey_entropy", "code_length", "grey_entropy_two_sided", "code_length_two_sided")  # without a model
 
 
@@ -52,6 +56,56 @@ def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "mutual_information": np.where(epistemic > rounding, epistemic, 0.0),
         "max_probability": 1.0 - p.max(axis=1),
     }
+
+
+class FeatureScores:
+    """Scores of a classifier's features, fitted to features of training images alone.
+
+    Args:
+        features: inputs of the last layer of one or more networks, (images, networks, units).
+        labels: classes of these images, (images,).
+        neighbours: the distance to this one of the nearest training images is a score.
+    """
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, neighbours: int = 50):
+        self.normals, self.nearest = [], []
+        for of_network in np.moveaxis(features, 1, 0):
+            of_classes = [of_network[labels == label].astype(np.float64) for label in np.unique(labels)]
+            fitted = [LedoitWolf().fit(of_class) for of_class in of_classes]
+            shares = [np.log(len(of_class) / len(labels)) for of_class in of_classes]
+            self.normals.append((fitted, shares))
+            self.nearest.append(NearestNeighbors(n_neighbors=neighbours).fit(_unit_length(of_network)))
+
+    def __call__(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores of images, averaged over networks; each (images,).
+
+        Args:
+            features: of the same networks, (images, networks, units).
+
+        Returns:
+            feature_density: -log density of the features, a normal for each class, with a covariance of its own
+            that is shrunk as Ledoit and Wolf (2004) do (DDU; Mukhoti et al. 2023). feature_distance: distance to
+            the nearest training images, of features scaled to unit length (Sun et al. 2022).
+        """
+        density, distance = [], []
+        for of_network, (fitted, shares), nearest in zip(
+            np.moveaxis(features, 1, 0), self.normals, self.nearest, strict=True
+        ):
+            x = of_network.astype(np.float64)
+            logs = [share + _log_density(normal, x) for normal, share in zip(fitted, shares, strict=True)]
+            density.append(-logsumexp(logs, axis=0))
+            distance.append(nearest.kneighbors(_unit_length(of_network))[0][:, -1])
+        return {"feature_density": np.mean(density, axis=0), "feature_distance": np.mean(distance, axis=0)}
+
+
+def _log_density(normal: LedoitWolf, x: np.ndarray) -> np.ndarray:
+    """Of a fitted normal, (cases,), nats."""
+    _, log_determinant = np.linalg.slogdet(normal.precision_)
+    return 0.5 * (log_determinant - x.shape[1] * np.log(2 * np.pi) - normal.mahalanobis(x))
+
+
+def _unit_length(features: np.ndarray) -> np.ndarray:
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 class ImageScores:

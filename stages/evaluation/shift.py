@@ -4,7 +4,7 @@ import numpy as np
 
 from stages.evaluation import classification
 
-KEYS = ("error_percent", "ece", "predictive_entropy")
+KEYS = ("error_percent", "nll", "ece", "predictive_entropy")
 
 
 def curve(prediction: dict[str, np.ndarray]) -> dict[str, list[float]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from stages import datasets, temperature
 from stages.inference import posterior
 from stages.models import bnn
-from stages.predictive import classifier
+from stages.predictive import classifier, features
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -79,8 +79,22 @@ def predict_cases(settings: Settings, trained: Trained, images: datasets.Images)
 
 
 def ood_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
-    """What scores of any images are computed from: their posterior predictive."""
-    return predict_cases(settings, trained, images)
+    """What scores of any images are computed from: their posterior predictive and their features."""
+    return predict_cases(settings, trained, images) | features_of(settings, trained, images)
+
+
+def features_of(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
+    """features: what the last layer of each mean network is given, (images, networks, units)."""
+    model, guide = trained
+    networks = features.mean_networks(settings.bnn, guide)
+    return {"features": features.features(networks, images.pixels.to(model.device.device)).cpu().numpy()}
+
+
+def reference(settings: Settings, trained: Trained) -> dict[str, np.ndarray]:
+    """The features of training images, to which densities are fitted, and their labels (images,)."""
+    train = datasets.load(settings.bnn.dataset, "train", settings.images)
+    some = datasets.Images(train.pixels[: settings.ood.reference], train.labels[: settings.ood.reference])
+    return features_of(settings, trained, some) | {"labels": some.labels.numpy()}
 
 
 def draws(settings: Settings) -> int:

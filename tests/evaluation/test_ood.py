@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import multivariate_normal
+from sklearn.covariance import ledoit_wolf
 
 from stages import artifacts
 from stages.evaluation import ood, vae
@@ -151,7 +152,58 @@ def test_scores_of_what_not_every_model_has():
 
 
 def test_params_can_name_every_score():
-    assert set(get_args(OutOfDistribution.model_fields["headline"].annotation)) == {*ood.SCORES}
+    named = {
+        key: set(get_args(OutOfDistribution.model_fields[key].annotation)) for key in ("headline", "headline_bnn")
+    }
+    assert named == {"headline": {*ood.SCORES}, "headline_bnn": {*ood.CLASSIFIER_SCORES}}
+
+
+# --- scores of features ----------------------------------------------------------------------------------
+
+
+def of_two_classes(count, networks=2, units=3, seed=0):
+    """Features around two means, other ones in each network, and labels."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    means = np.array([[4.0, 0.0, 1.0], [0.0, 4.0, 1.0]])[labels]
+    spread = generator.normal(size=(count, networks, units)) * np.array([0.5, 1.0, 0.1])
+    return (means[:, None] * np.array([1.0, 2.0])[None, :networks, None] + spread).astype(np.float32), labels
+
+
+def test_feature_density_is_that_of_a_normal_for_each_class():
+    """Against SciPy, with the covariance that Ledoit and Wolf's estimator gives."""
+    x, labels = of_two_classes(200)
+    new = of_two_classes(10, seed=1)[0]
+    found = ood.FeatureScores(x, labels, neighbours=5)(new)["feature_density"]
+    wanted = []
+    for network in (0, 1):
+        densities = [
+            0.5
+            * multivariate_normal(
+                x[labels == c, network].mean(axis=0), ledoit_wolf(x[labels == c, network])[0]
+            ).pdf(new[:, network])
+            for c in (0, 1)
+        ]
+        wanted.append(-np.log(sum(densities)))
+    np.testing.assert_allclose(found, np.mean(wanted, axis=0), rtol=1e-4)
+
+
+def test_feature_distance_is_that_to_the_nearest_training_images():
+    """By brute force: the distance to the third nearest, at unit length, averaged over networks."""
+    x, labels = of_two_classes(50)
+    new = of_two_classes(7, seed=1)[0]
+    found = ood.FeatureScores(x, labels, neighbours=3)(new)["feature_distance"]
+    of, to = (part / np.linalg.norm(part, axis=2, keepdims=True) for part in (new.astype(float), x.astype(float)))
+    distances = np.linalg.norm(of[:, None] - to[None], axis=3)  # (new, training, networks)
+    np.testing.assert_allclose(found, np.sort(distances, axis=1)[:, 2].mean(axis=1), rtol=1e-4)
+
+
+def test_features_far_from_all_classes_score_highest():
+    x, labels = of_two_classes(200)
+    scored = ood.FeatureScores(x, labels)
+    near, far = scored(of_two_classes(20, seed=1)[0]), scored(np.full((20, 2, 3), -5.0, np.float32))
+    for name in near:
+        assert near[name].max() < far[name].min()
 
 
 def test_reported_score_is_the_one_that_made_images_name():
@@ -160,6 +212,8 @@ def test_reported_score_is_the_one_that_made_images_name():
     named = max(mean.keys() - {*ood.BASELINES}, key=lambda name: mean[name]["auroc"])
     assert tiny.settings().ood.headline == named
     assert vae.HEADLINES["foreign"] == f"ood/vae.*.{named}.auroc"
+    mean = artifacts.read_json(ROOT / "metrics/surrogates/bnn/0.json")["mean"]
+    assert tiny.settings().ood.headline_bnn == max(mean, key=lambda name: mean[name]["auroc"])
 
 
 # --- separation ------------------------------------------------------------------------------------------

@@ -14,5 +14,5 @@ def test_curves_and_metrics():
     assert list(found["blur"]) == ["0.5", "1", "30"]
     for level, probabilities in zip(found["blur"].values(), p, strict=True):
         whole = classification.metrics(probabilities, labels)
-        assert level == {key: whole[key] for key in ("error_percent", "ece", "predictive_entropy")}
+        assert level == {key: whole[key] for key in ("error_percent", "nll", "ece", "predictive_entropy")}
     assert shift.curve(prediction)["ece"] == [level["ece"] for level in found["blur"].values()]

@@ -192,7 +192,7 @@ def _shift(predictions: dict) -> dict[str, float]:
 
 
 def _samples(predictions: dict) -> dict[str, float]:
-    digits, others = predictions["mnist"], predictions["sklearn_digits"]
+    digits, others = predictions["mnist"], predictions["shuffled_blocks"]
     rows = {}
     for place, count in enumerate(digits["counts"]):
         whole = _bnn({"cases": {"probabilities": digits["probabilities"][place], "labels": digits["labels"]}})
