@@ -12,12 +12,10 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from scipy.stats import rankdata
 
 from stages.command import Failure, run
 from stages.headline import entry, located
 from stages.params import MODELS, load
-from studies.bnn_families import SURROGATES
 from studies.bnn_families.plot import label
 from tools import costs, quick
 
@@ -107,14 +105,15 @@ def speed() -> str:
 
 SHOWN = {
     "mnist": "held-out digits",
-    "fashion_mnist": "Fashion-MNIST",
-    "photographs": "patches of a photograph",
-    "gaussian_noise": "Gaussian noise",
-    "uniform_noise": "uniform noise",
     "inverted_mnist": "inverted digits",
     "sklearn_digits": "scikit-learn's digits, enlarged",
+    "fashion_mnist": "Fashion-MNIST",
+    "photographs": "patches of a photograph",
+    "strokes": "random strokes",
+    "shuffled_blocks": "shuffled blocks of digits",
+    "gaussian_noise": "Gaussian noise",
+    "uniform_noise": "uniform noise",
 }
-OTHER_DIGITS = ("inverted_mnist", "sklearn_digits")  # an answer may be right; not measured
 
 
 def decisions() -> str:
@@ -122,33 +121,43 @@ def decisions() -> str:
     metrics = json.loads((ROOT / "metrics/referral/bnn/0.json").read_text())
     lines = ["| | handed to a person (%) | wrong among the answered (%) |", "|---|---|---|"]
     for name, text in SHOWN.items():
-        wrong = metrics[name].get("error_percent")
-        referred = metrics[name]["referred_percent"]
-        unknown = "–" if name in OTHER_DIGITS or referred == 100 else "all of them"
-        answered = unknown if wrong is None else f"{wrong:.2f}"
-        lines.append(f"| {text} | {referred:.1f} | {answered} |")
+        none = metrics[name]["referred_percent"] == 100
+        wrong = "–" if none else "all of them"
+        if "error_percent" in metrics[name] and not none:
+            wrong = _between(metrics[name], "error_percent", 2)
+        lines.append(f"| {text} | {_between(metrics[name], 'referred_percent', 1)} | {wrong} |")
     return "\n".join(lines)
+
+
+def _between(metrics: dict, key: str, decimals: int) -> str:
+    low, high = (metrics[f"{key}_{end}"] for end in ("low", "high"))
+    return f"{metrics[key]:.{decimals}f} ({low:.{decimals}f} to {high:.{decimals}f})"
 
 
 COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, factor
     ("error_percent", "error %", 2, 1),
     ("nll", "NLL", 4, 1),
-    ("brier", "Brier", 4, 1),
     ("ece", "ECE", 4, 1),
-    ("aurc", "AURC / 10⁻⁴", 2, 1e4),
+    ("nll_temperature", "NLL, tempered", 4, 1),
+    ("ece_temperature", "ECE, tempered", 4, 1),
     ("auroc_entropy", "AUROC, entropy", 4, 1),
-    ("auroc_mutual_information", "AUROC, mutual information", 4, 1),
-    ("fpr95_entropy", "FPR95", 3, 1),
+    ("auroc_mutual_information", "mutual information", 4, 1),
+    ("auroc_feature_density", "feature density", 4, 1),
+    ("auroc_feature_distance", "feature distance", 4, 1),
+    ("members", "networks", 0, 1),
+    ("steps", "steps", 0, 1),
     ("parameters", "parameters", 0, 1),
     ("posteriors", "training, s", 0, 1),
     ("predictions", "prediction, s", 1, 1),
 ]
 SECONDS = ("posteriors", "predictions")  # from benchmarks/costs.json
+COUNTS = ("members", "steps", "parameters")  # the same for all seeds
 
 
 def families(name: str = "bnn_families") -> str:
     """A table of inference families, from metrics/<name>.json; the chosen one is bold."""
-    found = json.loads((ROOT / f"metrics/{name}.json").read_text())
+    if not (found := _study(name)) or "headline" not in found:
+        return NOT_RUN
     prefix = "reverse_" if name == "bnn_reverse" else ""
     lines = ["| | " + " | ".join(text for _, text, _, _ in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for family, metrics in found["families"].items():
@@ -159,7 +168,7 @@ def families(name: str = "bnn_families") -> str:
                 values.append("" if value is None else f"{value:,.{decimals}f}")
                 continue
             entry = metrics[key]
-            plus_minus = None if key == "parameters" else entry["ci95_seeds"]
+            plus_minus = None if key in COUNTS else entry["ci95_seeds"]
             interval = "" if plus_minus is None else f" ± {factor * plus_minus:.{decimals}f}"
             values.append(f"{factor * entry['mean']:,.{decimals}f}{interval}")
         mark = "**" if family == found["chosen"] else ""
@@ -167,20 +176,52 @@ def families(name: str = "bnn_families") -> str:
     return "\n".join(lines)
 
 
-def choice() -> str:
-    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
-    found = json.loads((ROOT / "metrics/bnn_families.json").read_text())
-    nll = [of["nll"]["mean"] for of in found["validation"].values()]
-    auroc = [sum(of[key]["mean"] for key in SURROGATES) / len(SURROGATES) for of in found["validation"].values()]
-    ranks = rankdata(nll), rankdata([-value for value in auroc])
-    lines = ["| family | NLL | rank | AUROC | rank | sum |", "|---" * 6 + "|"]
-    for name, *values, first, second in zip(found["validation"], nll, auroc, *ranks, strict=True):
-        mark = "**" if name == found["chosen"] else ""
-        cells = f"{values[0]:.5f} | {first:g} | {values[1]:.5f} | {second:g} | {first + second:g}"
-        lines.append(f"| {mark}{label(name)}{mark} | {cells} |")
+def differences() -> str:
+    """Every family minus the chosen one on the same test cases, from metrics/bnn_families.json."""
+    if not (found := _study("bnn_families")) or "headline" not in found:
+        return NOT_RUN
+    area = f"auroc_{found['headline']}"
+    titles = ("error (points)", "NLL", f"AUROC, {found['headline'].replace('_', ' ')}")
+    lines = [f"| minus {label(found['chosen'])} | " + " | ".join(titles) + " |", "|---" * 4 + "|"]
+    for family, of in found["paired"].items():
+        cells = [f"{of[key]['mean']:+.4f} ± {of[key]['ci95']:.4f}" for key in ("error_percent", "nll", area)]
+        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+def choice() -> str:
+    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
+    if not (found := _study("bnn_families")) or "headline" not in found:
+        return NOT_RUN
+    lines = ["| family | NLL | AUROC, entropy, over made images |", "|---" * 3 + "|"]
+    for name, of in found["validation"].items():
+        mark = "**" if name == found["chosen"] else ""
+        lines.append(f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |")
+    return "\n".join(lines)
+
+
+def reference() -> str:
+    """How far each family is from the sampled posterior as a Markdown table, from metrics/bnn_reference.json."""
+    if not (found := _study("bnn_reference")):
+        return NOT_RUN
+    problems = found["problems"]
+    titles = [f"{key}, {PROBLEMS[name]}" for name in problems for key in ("agreement %", "total variation", "NLL")]
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    chains = [
+        f"{100 * of['half_agreement']:.2f} | {of['half_total_variation']:.4f} | {of['nll']:.4f}"
+        for of in (problem["reference"] for problem in problems.values())
+    ]
+    lines.append("| *chains: half against half* | " + " | ".join(chains) + " |")
+    for family in next(iter(problems.values()))["families"]:
+        cells = [
+            f"{100 * of['agreement']:.2f} | {of['total_variation']:.4f} | {of['nll']:.4f}"
+            for of in (problem["families"][family] for problem in problems.values())
+        ]
+        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+PROBLEMS = {"last_layer": "last layer", "mlp": "whole network"}
 NOT_RUN = "*This study has not been run with the committed code yet.*"
 LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
     ("iwae_5000", "−IWAE, 5,000 samples", 2),
@@ -328,6 +369,8 @@ PARTS = {
     "decisions": decisions,
     "families": families,
     "reverse": partial(families, "bnn_reverse"),
+    "differences": differences,
+    "reference": reference,
     "choice": choice,
     "likelihoods": likelihoods,
     "labels": labels,

@@ -61,7 +61,7 @@ class Params(Training):
     width: Annotated[int, Field(ge=1, le=16)]  # factor on the number of filters and units
     inference: Literal["map", "mean_field", "last_layer_full", "laplace", "mc_dropout", "ensemble"]
     members: Annotated[int, Field(ge=1, le=100)]  # ensemble: number of networks
-    member: Literal["map", "mean_field", "mc_dropout"]  # ensemble: inference of each network
+    member: Literal["map", "mean_field", "last_layer_full", "mc_dropout"]  # ensemble: inference of each network
     dropout: Probability  # mc_dropout: rate at the inputs of the last layer
     prior: weight_priors.Params
     kl_weight: Positive  # of the weights' KL term; 1 is the ELBO

@@ -1,7 +1,9 @@
 """Measure one family, for one seed, on the test set and on the validation data by which the family is chosen.
 
 Writes studies/bnn_families/runs/<run>/predictions/<seed>/<split>/<data set>.safetensors and, computed from them
-and the number of parameters, studies/bnn_families/metrics/<run>/<seed>.json.
+and the number of parameters, studies/bnn_families/metrics/<run>/<seed>.json: the metrics of the test set;
+`validation`, those of validation digits and made images; `resampled`, some of both for resamples of the cases, the
+same resamples in every file, so that two families can be compared case by case.
 """
 
 import argparse
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from stages import artifacts, command
 from studies import run
-from studies.bnn_families import STUDY, SURROGATES
+from studies.bnn_families import STUDY
 
 
 def main() -> None:
@@ -24,40 +26,36 @@ def main() -> None:
 
     from stages import ood_data, runtime
     from stages.evaluation import bnn as evaluation
-    from stages.evaluation import classification, ood
     from stages.models.weight_guides import FullCovarianceGuide
     from stages.predictive import bnn as predictive
+    from studies.bnn_families import compared
 
     device = runtime.prepare(settings, args.seed)
     learned, other = evaluation.in_distribution(settings), evaluation.out_of_distribution(settings)[0]
-    predictions: dict[str, dict] = {"test": {}, "validation": {}}
     folder = Path("predictions", str(args.seed))
     costs = runtime.Costs(device)
     posterior = predictive.trained(settings, args.seed, device)
-    for split, names in (("test", (learned, other)), ("validation", (learned, *SURROGATES))):
+    scored = evaluation.ood_scorer(settings, predictive.reference(settings, posterior))
+    predictions: dict[str, dict] = {"test": {}, "validation": {}}
+    for split, names in (("test", (learned, other)), ("validation", (learned, *ood_data.SURROGATES["bnn"]))):
         for name in names:
-            images = ood_data.load(name, split, settings)
-            predictions[split][name] = predictive.predict_cases(settings, posterior, images)
+            images = ood_data.load(name, split, settings, learned)
+            cases = predictive.ood_cases(settings, posterior, images)
+            scores = {f"score_{score}": values for score, values in scored(cases).items()}
+            predictions[split][name] = {key: cases[key] for key in cases if key != "features"} | scores
             if (split, name) == ("test", learned):
                 runtime.record(folder, costs.finish(len(images)))
     for split, data_sets in predictions.items():
         artifacts.write_groups(folder / split, data_sets)
 
-    def measured(split: str) -> tuple[dict, dict]:
-        cases = predictions[split][learned]
-        scores = {name: ood.classifier_scores(cases) for name, cases in predictions[split].items()}
-        return classification.metrics(cases["probabilities"], cases["labels"]), ood.metrics(scores, learned)
-
-    metrics, separations = measured("test")
-    validation, surrogates = measured("validation")
     _, guide = posterior
-    unused = guide.size * (guide.size + 1) // 2 if isinstance(guide, FullCovarianceGuide) else 0
-    metrics |= {
-        "auroc_entropy": separations[other]["entropy"]["auroc"],
-        "auroc_mutual_information": separations[other]["mutual_information"]["auroc"],
-        "fpr95_entropy": separations[other]["entropy"]["fpr95"],
-        "parameters": sum(parameter.numel() for parameter in guide.parameters()) - unused,
-        "validation": validation | {name: of["entropy"]["auroc"] for name, of in surrogates.items()},
+    # the upper half of a last layer's triangular factor is not used
+    halves = [part for part in guide.modules() if isinstance(part, FullCovarianceGuide)]
+    parameters = sum(parameter.numel() for parameter in guide.parameters())
+    metrics = compared.metrics(predictions, learned, other) | {
+        "parameters": parameters - sum(part.size * (part.size + 1) // 2 for part in halves),
+        "members": settings.bnn.members if settings.bnn.inference == "ensemble" else 1,
+        "steps": settings.bnn.steps,
     }
     artifacts.write_json(run.ROOT / "studies" / STUDY / "metrics" / args.run / f"{args.seed}.json", metrics)
 

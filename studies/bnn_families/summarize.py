@@ -1,27 +1,33 @@
 """Choose a family on validation data, and write the tables.
 
-Writes metrics/bnn_families.json: {chosen, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the same on
-validation data}. Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with
-digits as out-of-distribution data.
+Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the
+same on validation data, paired: {name: {key: {mean, ci95}}}, the differences to the chosen family on the test set}.
+Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with digits as
+out-of-distribution data.
 
-Each family is ranked by its negative log likelihood on validation digits and by its mean AUROC (entropy) over
-surrogates for Fashion-MNIST. The family with the lowest sum of ranks is chosen; the likelihood breaks ties. The
-test set and Fashion-MNIST are not used.
+The rule. Two families are level in a metric if the 95% interval of their difference includes 0; the interval is that
+of a bootstrap over seeds and over cases, the same for both. Of the families that are level with the lowest negative
+log likelihood of validation digits, those stay that are level with the highest mean AUROC (entropy) over made
+images. Of these the one with the smallest budget is chosen (`seconds` in study.yaml), then the one with the fewest
+parameters. The score in the headline is the one with the highest mean
+AUROC over made images for the chosen family. The test set and Fashion-MNIST are not used.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import yaml
-from scipy.stats import rankdata
 
 from stages import artifacts, command
 from stages.evaluation.intervals import over_seeds
-from studies.bnn_families import STUDY, SURROGATES
+from studies.bnn_families import STUDY
 from studies.run import ROOT
 
 Summary = dict[str, dict]
+Measured = Mapping[str, list[dict]]  # of each family: its metrics by seed
+PAIRED = ("error_percent", "nll")
 
 
 def main() -> None:
@@ -29,31 +35,93 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m studies.bnn_families.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    forward, reverse = (table(folder / "metrics", study[rows], study["seeds"]) for rows in ("families", "reverse"))
-    winner = {"chosen": chosen(forward["validation"])}
-    artifacts.write_json(ROOT / "metrics/bnn_families.json", winner | forward)
-    artifacts.write_json(ROOT / "metrics/bnn_reverse.json", winner | reverse)
+    forward, reverse = (read(folder / "metrics", study[rows], study["seeds"]) for rows in ("families", "reverse"))
+    winner = chosen(forward, study["seconds"])
+    headline = best_score(forward[winner])
+    for name, measured in (("families", forward), ("reverse", reverse)):
+        table = {"chosen": winner, "headline": headline} | summary(measured, winner, headline)
+        artifacts.write_json(ROOT / f"metrics/bnn_{name}.json", table)
 
 
-def table(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, dict[str, Summary]]:
-    """Summaries of the families on test data and on validation data."""
-    families = {run.removeprefix("reverse_"): summary(folder / run, seeds) for run in runs}
-    validation = {name: metrics.pop("validation") for name, metrics in families.items()}
-    return {"families": families, "validation": validation}
+def read(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, list[dict]]:
+    """The metrics of all runs by family."""
+    return {
+        run.removeprefix("reverse_"): [artifacts.read_json(folder / run / f"{seed}.json") for seed in seeds]
+        for run in runs
+    }
 
 
-def summary(folder: Path, seeds: list[int]) -> Summary:
-    """For each metric: its mean over seeds, the number of seeds, and the half width of the mean's 95% interval."""
-    return over_seeds([artifacts.read_json(folder / f"{seed}.json") for seed in seeds])
+def chosen(measured: Measured, seconds: Mapping[str, float]) -> str:
+    """The name of the family that the rule chooses.
+
+    Args:
+        measured: the metrics of each family.
+        seconds: the budget of each.
+    """
+    likely = level(measured, "nll", lowest=True)
+    sharp = level({name: measured[name] for name in likely}, "auroc_entropy", lowest=False)
+    return min(sharp, key=lambda name: (seconds[name], mean(measured[name], "parameters")))
 
 
-def chosen(validation: dict[str, Summary]) -> str:
-    """The name of the family that is best on validation data, given its metrics in `validation`."""
-    names = list(validation)
-    nll = np.array([validation[name]["nll"]["mean"] for name in names])
-    auroc = [np.mean([validation[name][of]["mean"] for of in SURROGATES]) for name in names]
-    ranks = rankdata(nll) + rankdata(-np.array(auroc))
-    return names[min(range(len(names)), key=lambda place: (ranks[place], nll[place]))]
+def level(measured: Measured, key: str, lowest: bool) -> list[str]:
+    """The families that are level with the best one in a metric of validation data."""
+    figures = {name: mean([of["validation"] for of in seeds], key) for name, seeds in measured.items()}
+    best = (min if lowest else max)(figures, key=lambda name: figures[name])
+    intervals = {name: paired(seeds, measured[best], "validation", key) for name, seeds in measured.items()}
+    return [name for name, of in intervals.items() if abs(of["mean"]) <= of["ci95"] or name == best]
+
+
+def mean(of_seeds: list[dict], key: str) -> float:
+    """A metric's mean over seeds."""
+    return float(np.mean([of[key] for of in of_seeds]))
+
+
+def paired(first: list[dict], second: list[dict], split: str, key: str) -> dict[str, float]:
+    """A metric of one family minus that of another.
+
+    Returns:
+        mean: over seeds. ci95: half the width of its 95% percentile interval, where seeds and cases are resampled,
+        the same for both families.
+    """
+    differences = np.array(
+        [np.subtract(*(of["resampled"][split][key] for of in pair)) for pair in zip(first, second, strict=True)]
+    )  # (seeds, resamples)
+    generator = np.random.default_rng(0)
+    seeds = generator.integers(len(differences), size=(differences.shape[1], len(differences)))
+    drawn = [differences[of, place].mean() for place, of in enumerate(seeds)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    whole = [of if split == "test" else of[split] for of in (*first, *second)]
+    return {
+        "mean": mean(whole[: len(first)], key) - mean(whole[len(first) :], key),
+        "ci95": float(high - low) / 2,
+    }
+
+
+def best_score(of_seeds: list[dict]) -> str:
+    """The score with the highest mean AUROC over made images."""
+    validation = over_seeds([of["validation"] for of in of_seeds])
+    areas = {key: of["mean"] for key, of in validation.items() if key.startswith("auroc_")}
+    return max(areas, key=lambda key: areas[key]).removeprefix("auroc_")
+
+
+def summary(measured: Measured, winner: str, headline: str) -> dict[str, dict[str, Summary]]:
+    """Means and intervals over seeds, on test data and on validation data, and differences to the chosen family."""
+    families, validation = {}, {}
+    for name, of_seeds in measured.items():
+        plain = [
+            {key: value for key, value in of.items() if key not in ("validation", "resampled")} for of in of_seeds
+        ]
+        for of in plain:
+            of |= {f"{key}_headline": of[f"{key}_{headline}"] for key in ("auroc", "fpr95")}
+        families[name] = over_seeds(plain)
+        validation[name] = over_seeds([of["validation"] for of in of_seeds])
+    keys = (*PAIRED, f"auroc_{headline}")
+    differences = {
+        name: {key: paired(of_seeds, measured[winner], "test", key) for key in keys}
+        for name, of_seeds in measured.items()
+        if winner in measured and name != winner
+    }
+    return {"families": families, "validation": validation, "paired": differences}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The study of inference families: its table, and the family that it chooses."""
 
-import json
 import shutil
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -9,66 +8,132 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import yaml
+from sklearn.metrics import roc_auc_score
 
-from stages import artifacts, params
+from stages import artifacts, params, temperature
+from stages.evaluation import classification, ood
 from studies import run
-from studies.bnn_families import SURROGATES, plot, share, summarize
+from studies.bnn_families import compared, plot, share, summarize
 
 STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
 
 
-def family(nll, auroc, **surrogates):
-    """Metrics of one family on validation data."""
-    validation = {"nll": nll} | dict.fromkeys(SURROGATES, auroc) | surrogates
-    return {key: {"mean": value, "n": 1, "ci95_seeds": None} for key, value in validation.items()}
+def family(nll, auroc, parameters=100.0, noise=1e-4, seeds=(0, 1, 2)):
+    """Metrics of one family by seed; those of the test set are the opposite, and must not matter."""
+    found = []
+    for seed in seeds:
+        generator = np.random.default_rng([seed, int(1e6 * nll), int(1e6 * auroc)])
+        validation = {"nll": nll, "auroc_entropy": auroc, "auroc_mutual_information": auroc - 0.1}
+        test = {"nll": 1 - nll, "auroc_entropy": 1 - auroc, "auroc_mutual_information": 1.1 - auroc}
+        test |= {"error_percent": 100 * (1 - nll)}
+        resampled = {
+            split: {key: list(value + noise * generator.normal(size=200)) for key, value in of.items()}
+            for split, of in (("validation", validation), ("test", test))
+        }
+        more = {"fpr95_entropy": 0.1, "fpr95_mutual_information": 0.2, "parameters": parameters}
+        found.append(test | more | {"validation": validation, "resampled": resampled})
+    return found
+
+
+SECONDS = {"a": 300, "b": 300, "c": 300, "a_long": 750}
 
 
 @pytest.mark.parametrize(
     ("families", "winner"),
     [
-        ({"a": family(0.02, 0.9), "b": family(0.03, 0.8)}, "a"),
-        ({"a": family(0.03, 0.9), "b": family(0.02, 0.9)}, "b"),
-        ({"a": family(0.02, 0.8), "b": family(0.03, 0.9)}, "a"),  # equal ranks: the likelihood decides
-        ({"a": family(0.02, 0.8), "b": family(0.03, 0.95), "c": family(0.021, 0.9)}, "a"),
-        ({"a": family(0.02, 0.8), "b": family(0.04, 0.95), "c": family(0.021, 0.97)}, "c"),
-        ({"a": family(0.02, 0.9, gaussian_noise=0.1), "b": family(0.021, 0.85), "c": family(0.03, 0.75)}, "b"),
+        ({"a": family(0.02, 0.9), "b": family(0.03, 0.99)}, "a"),  # the likelihood comes first
+        ({"a": family(0.0201, 0.8, noise=1e-3), "b": family(0.02, 0.9, noise=1e-3)}, "b"),  # level: separation
+        ({"a": family(0.0201, 0.9, noise=1e-3), "b": family(0.02, 0.9001, 200.0, noise=1e-3)}, "a"),  # parameters
+        ({"a": family(0.0201, 0.9, noise=1e-3), "a_long": family(0.02, 0.9001, noise=1e-3)}, "a"),  # budgets
+        ({"a": family(0.021, 0.9), "a_long": family(0.02, 0.9)}, "a_long"),
+        ({"a": family(0.021, 0.99), "b": family(0.02, 0.8), "c": family(0.02, 0.9)}, "c"),
     ],
 )
-def test_validation_data_choose(families, winner):
-    assert summarize.chosen(families) == winner
+def test_rule(families, winner):
+    assert summarize.chosen(families, SECONDS) == winner
 
 
-def test_table_has_means_and_intervals(tmp_path):
-    for seed, nll in enumerate((0.1, 0.2, 0.6)):
-        (tmp_path / f"{seed}.json").write_text(json.dumps({"nll": nll, "validation": {"ece": seed}}))
-    found = summarize.summary(tmp_path, [0, 1, 2])
-    # sd of (0.1, 0.2, 0.6) is 0.26458; t of 2 degrees of freedom is 4.30265
-    assert found["nll"] == {
-        "mean": pytest.approx(0.3),
-        "n": 3,
-        "ci95_seeds": pytest.approx(4.30265 * 0.264575 / 3**0.5, rel=1e-4),
-    }
-    assert found["validation"]["ece"]["mean"] == 1
-    assert summarize.summary(tmp_path, [1])["nll"] == {"mean": 0.2, "n": 1, "ci95_seeds": None}
+def test_paired_interval_takes_out_what_both_share():
+    """Two families whose resamples differ by a constant: the interval is that over seeds alone."""
+    generator = np.random.default_rng(0)
+    shared = generator.normal(size=(3, 200))
+    offsets = np.array([0.1, 0.2, 0.6])
+
+    def of(values, plain):
+        return [
+            {"nll": one, "resampled": {"test": {"nll": list(row)}}} for one, row in zip(plain, values, strict=True)
+        ]
+
+    found = summarize.paired(of(shared + offsets[:, None], offsets), of(shared, np.zeros(3)), "test", "nll")
+    assert found["mean"] == pytest.approx(0.3)
+    assert found["ci95"] == pytest.approx((0.6 - 0.1) / 2)  # of 27 equally likely draws of seeds, the extremes
+    same = summarize.paired(of(shared, np.ones(3)), of(shared, np.zeros(3)), "test", "nll")
+    assert same == {"mean": 1.0, "ci95": 0.0}
 
 
-def test_validation_data_stand_apart_and_alone_choose(tmp_path, monkeypatch):
+def test_table(tmp_path, monkeypatch):
     """The family that is better on the test set, and worse on validation digits, is not chosen."""
     monkeypatch.setattr(summarize, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["summarize"])
     study = tmp_path / "studies/bnn_families"
     for name, nll in (("a", 0.1), ("b", 0.2), ("reverse_a", 0.3)):
-        metrics = {"nll": 1 - nll, "validation": {"nll": nll} | dict.fromkeys(SURROGATES, 0.9)}
-        artifacts.write_json(study / f"metrics/{name}/0.json", metrics)
-    (study / "study.yaml").write_text("{seeds: [0], families: [a, b], reverse: [reverse_a]}")
+        for seed, metrics in enumerate(family(nll, 0.9)):
+            artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
+    text = "{seeds: [0, 1, 2], families: [a, b], reverse: [reverse_a], seconds: {a: 300, b: 300}}"
+    (study / "study.yaml").write_text(text)
     summarize.main()
     families, reverse = (
         artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
     )
     assert families["chosen"] == reverse["chosen"] == "a"
-    assert families["families"]["b"] == {"nll": {"mean": 0.8, "n": 1, "ci95_seeds": None}}
-    assert families["validation"]["b"]["nll"]["mean"] == 0.2
+    assert families["headline"] == reverse["headline"] == "entropy"
+    assert families["families"]["b"]["nll"] == {"mean": pytest.approx(0.8), "n": 3, "ci95_seeds": pytest.approx(0)}
+    assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
+    assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
+    assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
+    assert set(families["paired"]) == {"b"} and not reverse["paired"]
+    assert families["paired"]["b"]["nll"]["mean"] == pytest.approx(-0.1)
     assert {*reverse["families"]} == {*reverse["validation"]} == {"a"}
+    assert not {"validation", "resampled"} & set(families["families"]["a"])
+
+
+def predictions(seed, count=60):
+    generator = np.random.default_rng(seed)
+    p = generator.dirichlet(np.ones(10), size=count).astype(np.float32)
+    found = {"probabilities": p, "labels": np.arange(count) % 10, "expected_entropy": np.zeros(count)}
+    return found | {f"score_{name}": generator.normal(size=count) + seed for name in ood.CLASSIFIER_SCORES}
+
+
+def test_metrics_of_a_family(monkeypatch):
+    monkeypatch.setattr(compared, "RESAMPLES", 7)
+    made = {
+        "test": {"mnist": predictions(0), "fashion_mnist": predictions(1)},
+        "validation": {"mnist": predictions(0), "noise": predictions(1), "strokes": predictions(3)},
+    }
+    found = compared.metrics(made, "mnist", "fashion_mnist")
+    own = made["test"]["mnist"]
+    plain = classification.metrics(own["probabilities"], own["labels"])
+    assert {key: found[key] for key in plain} == plain
+    assert found["temperature"] == temperature.fitted(own["probabilities"][::2], own["labels"][::2])
+    areas = [
+        roc_auc_score([0] * 60 + [1] * 60, [*own["score_entropy"], *made["validation"][name]["score_entropy"]])
+        for name in ("noise", "strokes")
+    ]
+    assert found["auroc_entropy"] == pytest.approx(areas[0])
+    assert found["validation"]["auroc_entropy"] == pytest.approx(np.mean(areas))
+    for split, of in found["resampled"].items():
+        assert all(len(values) == 7 for values in of.values()), split
+        assert np.mean(of["nll"]) == pytest.approx(plain["nll"], rel=0.2)
+    # the same cases in every family: what is added to the likelihood of each is added to that of each resample
+    better = {split: {name: dict(cases) for name, cases in of.items()} for split, of in made.items()}
+    p = own["probabilities"]
+    sharper = p / p[np.arange(60), own["labels"]][:, None] * 0.5
+    better["test"]["mnist"]["probabilities"] = sharper / sharper.sum(axis=1, keepdims=True)
+    generator = np.random.default_rng(0)
+    first = generator.integers(60, size=60)
+    q = better["test"]["mnist"]["probabilities"]
+    wanted = -np.log(q[first, own["labels"][first]].astype(float)).mean()
+    assert compared.resampled(better["test"], "mnist")["nll"][0] == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.fixture
