@@ -34,6 +34,8 @@ def main() -> None:
         else:
             cases = predictive.ood_cases(settings, posterior, images)
         scores[data_set] = scored(cases)
+        if call.model == "bnn" and data_set == settings.ood.bnn:
+            artifacts.write_groups(f"predictions/{name}/pictures", predictive.answered(cases, images))
         if call.model == "vae" and data_set == in_distribution:
             strangest = ood.largest(scores[data_set][settings.ood.headline], images.pixels.numpy())
             artifacts.write_arrays(f"predictions/{name}/pictures/strangest.safetensors", strangest)

@@ -12,7 +12,6 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-
 from stages.command import Failure, run
 from stages.headline import entry, located
 from stages.params import MODELS, load
@@ -196,7 +195,9 @@ def choice() -> str:
     lines = ["| family | NLL | AUROC, entropy, over made images |", "|---" * 3 + "|"]
     for name, of in found["validation"].items():
         mark = "**" if name == found["chosen"] else ""
-        lines.append(f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |")
+        lines.append(
+            f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |"
+        )
     return "\n".join(lines)
 
 

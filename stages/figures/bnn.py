@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from stages.artifacts import Groups, write_csv
+from stages.artifacts import Groups, read_json, write_csv
 from stages.evaluation.classification import BINS, selective_risk
 from stages.figures import prior, samples, shift
 from stages.figures.style import BLUE, GREY, ORANGE, elbo_curve, figure, roc, title
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 PREDICTIONS = {  # by the command that wrote them
     "evaluate": "bnn/{seed}",
     "ood": "ood/bnn/{seed}",
+    "foreign": "ood/bnn/{seed}/pictures",
     "shift": "shift/bnn/{seed}",
     "samples": "samples/bnn/{seed}",
     "prior": "prior/bnn",
 }
 PICTURES = {
     "least_sure": "Held-out images with the highest predictive entropy",
-    "most_aleatoric": "Held-out images with the highest aleatoric uncertainty",
-    "most_epistemic": "Held-out images with the highest epistemic uncertainty",
+    "most_aleatoric": "Uncertain for all networks alike (aleatoric more than epistemic)",
+    "most_epistemic": "Uncertain since the networks disagree (epistemic more than aleatoric)",
 }
 
 
@@ -41,10 +42,12 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     reliability(folder, p, labels, learned)
     confusion(folder, p, labels, learned)
     risk_coverage(folder, p, labels)
-    entropy_histogram(folder / "entropy.png", ood, learned, other, p.shape[1])
+    threshold = read_json(f"metrics/referral/bnn/{settings.seeds[0]}.json")["threshold_nats"]
+    entropy_histogram(folder / "entropy.png", ood, learned, other, p.shape[1], threshold)
     roc(folder, ood, learned, other, f"Detecting {title(other)} against {title(learned)}")
     for name, caption in PICTURES.items():
         digits(folder / f"{name}.png", evaluated[name], caption)
+    foreign(folder / "foreign.png", predictions["foreign"], title(other))
     shift.draw(folder, predictions["shift"])
     samples.draw(folder, predictions["samples"], learned)
     prior.draw(folder, predictions["prior"])
@@ -117,8 +120,17 @@ def risk_coverage(folder: Path, p: np.ndarray, labels: np.ndarray) -> None:
         axis.legend(fontsize=9)
 
 
-def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes: int) -> None:
-    """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen."""
+def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes: int, threshold: float) -> None:
+    """Predictive entropy on in-distribution images, and on those of a data set that the network has never seen.
+
+    Args:
+        path: of the picture.
+        ood: scores of both data sets.
+        learned: the data set that the network has learned.
+        other: the one that it has not.
+        classes: number of classes, which bounds the entropy.
+        threshold: above it, images go to a person; negative: all do.
+    """
     bins = np.linspace(0, np.log(classes), 47)
     with figure(path, size=(5.4, 3.4)) as axis:
         for name, colour, label in (
@@ -129,21 +141,46 @@ def entropy_histogram(path: Path, ood: Groups, learned: str, other: str, classes
             axis.hist(
                 values, bins, weights=np.full(len(values), 100 / len(values)), color=colour, alpha=0.6, label=label
             )
+        axis.axvline(max(threshold, 0), color="black", ls=":", label="to a person, from here on")
         axis.set(title="Predictive entropy", xlabel="predictive entropy (nats)", ylabel="images (%), log scale")
         axis.set(yscale="log")
         axis.legend(fontsize=9)
 
 
 def digits(path: Path, cases: dict, caption: str) -> None:
-    """Some held-out digits, with what the network thinks of them."""
-    with figure(path, rows=3, columns=8, size=(1.2, 1.5)) as axes:
-        axes[0, 0].figure.suptitle(f"{caption}: truth → two best guesses")
-        for axis, pixels, p, label in zip(
-            axes.flat, cases["pixels"], cases["probabilities"], cases["labels"], strict=False
+    """Some held-out digits; under each, what the networks drawn from the posterior vote."""
+    with figure(path, rows=6, columns=8, size=(1.3, 1.1), height_ratios=[3, 1.2] * 3) as axes:
+        axes[0, 0].figure.suptitle(
+            f"{caption}\ntruth → best guess; below, the votes of the networks for each class"
+        )
+        above, below = axes[::2].ravel(), axes[1::2].ravel()
+        for place, (pixels, p, label, votes) in enumerate(
+            zip(cases["pixels"], cases["probabilities"], cases["labels"], cases["votes"], strict=True)
         ):
-            axis.imshow(pixels.reshape(28, 28), cmap="gray_r")
-            first, second = np.argsort(-p)[:2]
-            guesses = f"{label} → {first} ({p[first]:.0%})\n{second} ({p[second]:.0%})"
-            axis.set_title(guesses, fontsize=8, color="black" if first == label else ORANGE)
+            first = int(p.argmax())
+            above[place].imshow(pixels.reshape(28, 28), cmap="gray_r")
+            above[place].set_title(
+                f"{label} → {first} ({p[first]:.0%})", fontsize=8, color="black" if first == label else ORANGE
+            )
+            below[place].bar(
+                range(len(votes)), votes, color=[BLUE if c == label else GREY for c in range(len(votes))]
+            )
+            for c in np.flatnonzero(votes):
+                below[place].text(c, -0.05 * votes.max(), c, ha="center", va="top", fontsize=6)
+            below[place].set_ylim(-0.4 * votes.max(), votes.max())
         for axis in axes.flat:
             axis.set_axis_off()
+
+
+def foreign(path: Path, groups: Groups, data_set: str) -> None:
+    """Images of a data set that the network has not learned: its surest answers, and others from all over it."""
+    rows = {"surest": "its surest\nanswers", "others": "sure to\nunsure"}
+    with figure(path, rows=2, columns=12, size=(0.9, 1.25)) as axes:
+        axes[0, 0].figure.suptitle(f"{data_set}, which the network has not learned")
+        for row, (name, text) in zip(axes, rows.items(), strict=True):
+            for axis, pixels, p in zip(row, groups[name]["pixels"], groups[name]["probabilities"], strict=True):
+                axis.imshow(pixels.reshape(28, 28), cmap="gray_r")
+                axis.set_title(f"{int(p.argmax())} ({p.max():.0%})", fontsize=8)
+                axis.set(xticks=[], yticks=[])
+                axis.spines[:].set_visible(False)
+            row[0].set_ylabel(text, fontsize=8)

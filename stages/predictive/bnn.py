@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from pyro.nn import PyroModule
-from scipy.stats import entropy
+from scipy.stats import entropy, rankdata
 from torch import Tensor
 
 from stages import datasets, temperature
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stages.settings import Settings
 
 PICTURED = 24  # images saved for each figure
+UNSURE = 4  # times as many are unsure enough for a figure
 Trained = tuple[bnn.Model, PyroModule]  # the model and its learned posterior
 
 
@@ -38,8 +39,10 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         cases: probabilities (images, 10), expected_entropy (images,), labels (images,), and temperature (images,),
             fitted on half of the validation images; for validation images, on the half that they are not in.
         validation: the same for the validation images.
-        least_sure, most_aleatoric, most_epistemic: the same for the held-out images with the largest predictive
-            entropy and with its largest aleatoric and epistemic parts, and their pixels (images, 784).
+        least_sure: the same for the held-out images with the largest predictive entropy, and their pixels (images,
+            784) and votes (images, 10): of the networks drawn, how many find each class the most probable.
+        most_aleatoric, most_epistemic: the same for images among the least sure that rank higher in the one part
+            of the entropy than in the other.
     """
     held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)
@@ -53,21 +56,33 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         cases["temperature"] = validation["temperature"]
     else:
         cases["temperature"] = np.full(len(cases["labels"]), fitted[0], dtype=np.float32)
+    pictured = {
+        name: _pictured(settings, trained, cases, held_out, places) for name, places in to_picture(cases).items()
+    }
+    return {"cases": cases, "validation": validation} | pictured
+
+
+def to_picture(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The places of the cases in each figure, the most remarkable first."""
     total = entropy(cases["probabilities"].astype(np.float64), axis=1)
-    pictures = {
-        "least_sure": total,
-        "most_aleatoric": cases["expected_entropy"],
-        "most_epistemic": total - cases["expected_entropy"],
-    }
-    return {"cases": cases, "validation": validation} | {
-        name: largest(score, cases, held_out) for name, score in pictures.items()
+    unsure = np.argsort(-total, kind="stable")[: UNSURE * PICTURED]
+    aleatoric = cases["expected_entropy"][unsure]
+    more = rankdata(aleatoric) - rankdata(total[unsure] - aleatoric)
+    return {
+        "least_sure": unsure[:PICTURED],
+        "most_aleatoric": unsure[np.argsort(-more, kind="stable")][:PICTURED],
+        "most_epistemic": unsure[np.argsort(more, kind="stable")][:PICTURED],
     }
 
 
-def largest(score: np.ndarray, cases: dict[str, np.ndarray], images: datasets.Images) -> dict[str, np.ndarray]:
-    """The cases with the largest scores, and their pixels."""
-    worst = np.argsort(-score, kind="stable")[:PICTURED]
-    return {name: values[worst] for name, values in cases.items()} | {"pixels": images.pixels.numpy()[worst]}
+def _pictured(
+    settings: Settings, trained: Trained, cases: dict[str, np.ndarray], images: datasets.Images, places: np.ndarray
+) -> dict[str, np.ndarray]:
+    pixels = images.pixels[torch.from_numpy(places)]
+    model, guide = trained
+    votes = classifier.votes(model, guide, pixels.to(model.device.device), draws(settings))
+    shown = {"pixels": pixels.numpy(), "votes": votes.cpu().numpy()}
+    return {name: values[places] for name, values in cases.items()} | shown
 
 
 def predict_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
@@ -81,6 +96,27 @@ def predict_cases(settings: Settings, trained: Trained, images: datasets.Images)
 def ood_cases(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:
     """What scores of any images are computed from: their posterior predictive and their features."""
     return predict_cases(settings, trained, images) | features_of(settings, trained, images)
+
+
+def answered(cases: dict[str, np.ndarray], images: datasets.Images) -> dict[str, dict[str, np.ndarray]]:
+    """Foreign images for a figure, each group with probabilities and pixels.
+
+    Args:
+        cases: their posterior predictive.
+        images: the same.
+
+    Returns:
+        surest: those with the lowest predictive entropy. others: some at equal distances in order of entropy.
+    """
+    order = np.argsort(entropy(cases["probabilities"].astype(np.float64), axis=1), kind="stable")
+    places = {
+        "surest": order[: PICTURED // 2],
+        "others": order[np.linspace(0, len(order) - 1, PICTURED // 2 + 1).astype(int)[1:]],
+    }
+    return {
+        name: {"probabilities": cases["probabilities"][of], "pixels": images.pixels.numpy()[of]}
+        for name, of in places.items()
+    }
 
 
 def features_of(settings: Settings, trained: Trained, images: datasets.Images) -> dict[str, np.ndarray]:

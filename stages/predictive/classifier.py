@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor
@@ -38,6 +39,23 @@ def class_probabilities(
         p = log_p.exp()
         total, total_entropy = total + p, total_entropy - (p * log_p).sum(-1)
     return {"probabilities": total / samples, "expected_entropy": total_entropy / samples}
+
+
+@torch.no_grad()
+def votes(model: PyroModule, guide: PyroModule, pixels: Tensor, samples: int) -> Tensor:
+    """How many of the networks drawn find each class the most probable, (images, classes) int64.
+
+    Args:
+        model: called with images (batch, 784) in [0, 1], returns logits (batch, classes).
+        guide: draws all of the model's latent sites.
+        pixels: bytes, (images, 784).
+        samples: number of networks to draw.
+    """
+    images, count = unit_interval(pixels), 0
+    for _ in range(samples):
+        logits = poutine.replay(model, poutine.trace(guide).get_trace(images[:1]))(images)
+        count = count + F.one_hot(logits.argmax(-1), logits.shape[-1])
+    return count
 
 
 @torch.no_grad()

@@ -1,16 +1,16 @@
 """Choose a family on validation data, and write the tables.
 
-Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation: the
-same on validation data, paired: {name: {key: {mean, ci95}}}, the differences to the chosen family on the test set}.
-Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with digits as
-out-of-distribution data.
+Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation:
+the same on validation data, paired: {name: {key: {mean, ci95}}}}. The last are differences to the chosen family
+on the test set. Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with
+digits as out-of-distribution data.
 
-The rule. Two families are level in a metric if the 95% interval of their difference includes 0; the interval is that
-of a bootstrap over seeds and over cases, the same for both. Of the families that are level with the lowest negative
-log likelihood of validation digits, those stay that are level with the highest mean AUROC (entropy) over made
-images. Of these the one with the smallest budget is chosen (`seconds` in study.yaml), then the one with the fewest
-parameters. The score in the headline is the one with the highest mean
-AUROC over made images for the chosen family. The test set and Fashion-MNIST are not used.
+The rule. Two families are level in a metric if the 95% interval of their difference includes 0; the interval is
+that of a bootstrap over seeds and over cases, the same for both. Of the families that are level with the lowest
+negative log likelihood of validation digits, those stay that are level with the highest mean AUROC (entropy) over
+made images. Of these the one with the smallest budget is chosen (`seconds` in study.yaml), then the one with the
+fewest parameters. The score in the headline is the one with the highest mean AUROC over made images for the chosen
+family. The test set and Fashion-MNIST are not used.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def best_score(of_seeds: list[dict]) -> str:
 
 
 def summary(measured: Measured, winner: str, headline: str) -> dict[str, dict[str, Summary]]:
-    """Means and intervals over seeds, on test data and on validation data, and differences to the chosen family."""
+    """Means and intervals over seeds, on test and on validation data, and differences to the chosen family."""
     families, validation = {}, {}
     for name, of_seeds in measured.items():
         plain = [

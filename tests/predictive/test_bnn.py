@@ -28,15 +28,29 @@ def test_every_member_has_as_many_draws(section, wanted):
     assert bnn.draws(settings) == wanted
 
 
-def test_the_cases_of_largest_score_come_first_with_their_pixels():
-    """With equal scores the first ones; no more than a figure shows."""
-    count = bnn.PICTURED + 10
-    pixels = torch.arange(count, dtype=torch.uint8).unsqueeze(1).expand(-1, 784)
-    images = Images(pixels, torch.arange(count) % 10)
-    score = np.where(np.arange(count) % 2 == 0, 2.0, 1.0)
-    found = bnn.largest(score, {"place": np.arange(count)}, images)
-    wanted = [*range(0, count, 2), *range(1, count, 2)][: bnn.PICTURED]
-    assert found["place"].tolist() == wanted == found["pixels"][:, 0].tolist()
+def test_pictured_images_are_the_least_sure_and_their_parts_are_told_apart():
+    """Entropy falls with the place; of the least sure, even ones are aleatoric, odd ones epistemic."""
+    count = 10 * bnn.PICTURED
+    confidence = np.linspace(0.5, 0.999, count)
+    p = np.stack([confidence, 1 - confidence], axis=1)
+    total = -(p * np.log(p)).sum(axis=1)
+    share = np.where(np.arange(count) % 2 == 0, 0.9, 0.1)
+    found = bnn.to_picture({"probabilities": p, "expected_entropy": share * total})
+    assert found["least_sure"].tolist() == [*range(bnn.PICTURED)]
+    assert (found["most_aleatoric"] % 2 == 0).all() and (found["most_epistemic"] % 2 == 1).all()
+    assert max(found["most_aleatoric"].max(), found["most_epistemic"].max()) < bnn.UNSURE * bnn.PICTURED
+
+
+def test_foreign_images_from_the_surest_to_the_least_sure():
+    count = 500
+    p = np.stack([np.linspace(0.5, 0.999, count), 1 - np.linspace(0.5, 0.999, count)], axis=1)
+    pixels = (torch.arange(count) % 256).to(torch.uint8).unsqueeze(1).expand(-1, 784)
+    found = bnn.answered({"probabilities": p}, Images(pixels, torch.zeros(count, dtype=torch.int64)))
+    half = bnn.PICTURED // 2
+    np.testing.assert_array_equal(found["surest"]["probabilities"], p[::-1][:half])
+    assert found["surest"]["pixels"][:, 0].tolist() == [place % 256 for place in range(count)][::-1][:half]
+    others = found["others"]["probabilities"][:, 0]
+    assert len(others) == half and (np.diff(others) < 0).all() and others[-1] == 0.5
 
 
 @pytest.mark.parametrize("inference", ["map", "mc_dropout"])
