@@ -34,7 +34,7 @@ REPRO = $(if $(JOBS),python -m tools.repro --jobs $(JOBS),dvc repro)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help setup repro repro-setup quick verify study bench costs checkout pull pretrained report plots browser
-.PHONY: bench-scale docs citation test test-slow lint format gate closure pins
+.PHONY: bench-scale sampler docs citation test test-slow lint format gate closure pins
 .DEFAULT_GOAL := repro
 
 help:
@@ -64,6 +64,7 @@ verify: setup
 
 # --allow-missing: finished runs need not be in the cache
 study: $(if $(JOBS),repro-setup,setup)
+	$(if $(wildcard studies/$(STUDY)/requirements.txt),$(PIP) --requirement studies/$(STUDY)/requirements.txt)
 	$(REPRO) --allow-missing $(TARGETS)
 
 # --allow-missing: studies that were never run have nothing to check out
@@ -102,10 +103,14 @@ browser:
 		"package, on Debian \`sudo apt-get install chromium\`" >&2; exit 1; }
 
 # two processes: pipeline tests spend most of their time starting Python on one core
-test: lint
+test: lint sampler
 	python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
-test-slow: repro-setup browser
+# NUTS, with which some tests compare
+sampler: setup
+	$(PIP) --requirement studies/reference/requirements.txt
+
+test-slow: repro-setup sampler browser
 	$(PIP) --requirement docs/requirements.txt
 	python -m pytest --numprocesses 2 --dist loadfile -m slow
 
