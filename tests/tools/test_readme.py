@@ -6,7 +6,7 @@ import re
 import pytest
 
 from stages.command import Failure
-from tools import readme
+from tools import readme, study_tables
 
 LINKS = [
     (document, link)
@@ -84,9 +84,9 @@ def test_tree_names_existing_files():
 
 
 def test_scores_of_foreign_images_stand_beside_their_baselines(tmp_path, monkeypatch):
-    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    monkeypatch.setattr(study_tables, "ROOT", tmp_path)
     (tmp_path / "metrics").mkdir()
-    assert readme.pairs() == ""  # the study has not been run
+    assert study_tables.pairs() == ""  # the study has not been run
     auroc = {"likelihood": 0.25, "combined": 0.5, "grey_entropy": 0.75}
     scores = {name: {"auroc": value, "aupr": 0.1, "fpr95": 0.1} for name, value in auroc.items()}
     without = {name: values for name, values in scores.items() if name != "combined"}
@@ -94,7 +94,7 @@ def test_scores_of_foreign_images_stand_beside_their_baselines(tmp_path, monkeyp
     pairs |= {"fashion_mnist_vs_flipped_vertically": without}
     found = {"chosen": "combined", "pairs": pairs}
     (tmp_path / "metrics/vae_ood.json").write_text(json.dumps(found))
-    assert readme.pairs().split("\n") == [
+    assert study_tables.pairs().split("\n") == [
         "| AUROC, trained on MNIST | Fashion-MNIST | white noise |",
         "|---|---|---|",
         "| likelihood | 0.2500 | 0.2500 |",

@@ -1,0 +1,230 @@
+"""Tables of the studies, from their metrics, for tools/readme.py."""
+
+import json
+from pathlib import Path
+
+from stages.params import load
+from studies.bnn_families.plot import label
+from tools import costs
+
+ROOT = Path(__file__).parent.parent
+SHOWN_OTHERS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+NOT_RUN = "*This study has not been run with the committed code yet.*"
+PROBLEMS = {"last_layer": "last layer", "mlp": "whole network"}
+COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, factor
+    ("error_percent", "error %", 2, 1),
+    ("nll", "NLL", 4, 1),
+    ("ece", "ECE", 4, 1),
+    ("nll_temperature", "NLL, tempered", 4, 1),
+    ("ece_temperature", "ECE, tempered", 4, 1),
+    ("auroc_entropy", "AUROC, entropy", 4, 1),
+    ("auroc_mutual_information", "mutual information", 4, 1),
+    ("auroc_feature_density", "feature density", 4, 1),
+    ("auroc_feature_distance", "feature distance", 4, 1),
+    ("members", "networks", 0, 1),
+    ("steps", "steps", 0, 1),
+    ("parameters", "parameters", 0, 1),
+    ("posteriors", "training, s", 0, 1),
+    ("predictions", "prediction, s", 1, 1),
+]
+SECONDS = ("posteriors", "predictions")  # from benchmarks/costs.json
+COUNTS = ("members", "steps", "parameters")  # the same for all seeds
+
+
+def families(name: str = "bnn_families") -> str:
+    """A table of inference families, from metrics/<name>.json; the chosen one is bold."""
+    if not (found := _study(name)) or "headline" not in found:
+        return NOT_RUN
+    prefix = "reverse_" if name == "bnn_reverse" else ""
+    lines = ["| | " + " | ".join(text for _, text, _, _ in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for family, metrics in found["families"].items():
+        values = []
+        for key, _, decimals, factor in COLUMNS:
+            if key in SECONDS:
+                value = costs.mean_seconds(f"studies/bnn_families/runs/{prefix}{family}/{key}/*")
+                values.append("" if value is None else f"{value:,.{decimals}f}")
+                continue
+            entry = metrics[key]
+            plus_minus = None if key in COUNTS else entry["ci95_seeds"]
+            interval = "" if plus_minus is None else f" ± {factor * plus_minus:.{decimals}f}"
+            values.append(f"{factor * entry['mean']:,.{decimals}f}{interval}")
+        mark = "**" if family == found["chosen"] else ""
+        lines.append(f"| {mark}{label(family)}{mark} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def differences() -> str:
+    """Every family minus the chosen one on the same test cases, from metrics/bnn_families.json."""
+    if not (found := _study("bnn_families")) or "headline" not in found:
+        return NOT_RUN
+    area = f"auroc_{found['headline']}"
+    titles = ("error (points)", "NLL", f"AUROC, {found['headline'].replace('_', ' ')}")
+    lines = [f"| minus {label(found['chosen'])} | " + " | ".join(titles) + " |", "|---" * 4 + "|"]
+    for family, of in found["paired"].items():
+        cells = [f"{of[key]['mean']:+.4f} ± {of[key]['ci95']:.4f}" for key in ("error_percent", "nll", area)]
+        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def choice() -> str:
+    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
+    if not (found := _study("bnn_families")) or "headline" not in found:
+        return NOT_RUN
+    lines = ["| family | NLL | AUROC, entropy, over made images |", "|---" * 3 + "|"]
+    for name, of in found["validation"].items():
+        mark = "**" if name == found["chosen"] else ""
+        lines.append(
+            f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |"
+        )
+    return "\n".join(lines)
+
+
+def reference() -> str:
+    """How far each family is from the sampled posterior as a Markdown table, from metrics/bnn_reference.json."""
+    if not (found := _study("bnn_reference")):
+        return NOT_RUN
+    problems = found["problems"]
+    titles = [f"{key}, {PROBLEMS[name]}" for name in problems for key in ("agreement %", "total variation", "NLL")]
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    chains = [
+        f"{100 * of['half_agreement']:.2f} | {of['half_total_variation']:.4f} | {of['nll']:.4f}"
+        for of in (problem["reference"] for problem in problems.values())
+    ]
+    lines.append("| *chains: half against half* | " + " | ".join(chains) + " |")
+    for family in next(iter(problems.values()))["families"]:
+        cells = [
+            f"{100 * of['agreement']:.2f} | {of['total_variation']:.4f} | {of['nll']:.4f}"
+            for of in (problem["families"][family] for problem in problems.values())
+        ]
+        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
+    ("iwae_5000", "−IWAE, 5,000 samples", 2),
+    ("iwae_500", "−IWAE, 500 samples", 2),
+    ("elbo", "−ELBO", 2),
+    ("rate", "rate", 2),
+    ("active_units", "active units", 0),
+    ("parameters", "parameters", 0),
+]
+
+
+def likelihoods() -> str:
+    """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
+    if not (found := _study("vae_likelihood")):
+        return NOT_RUN
+    names = [text for _, text, _ in LIKELIHOODS]
+    lines = ["| | " + " | ".join([*names, "training, s"]) + " |", "|---" * (len(LIKELIHOODS) + 2) + "|"]
+    for name, metrics in found["rows"].items():
+        cells = []
+        for key, _, decimals in LIKELIHOODS:
+            entry = metrics[key]
+            interval = f" ± {entry['ci95_seeds']:.{decimals}f}" if entry["ci95_seeds"] and decimals else ""
+            cells.append(f"{entry['mean']:,.{decimals}f}{interval}")
+        seconds = costs.mean_seconds(f"studies/vae_likelihood/runs/{name}/posteriors/vae/*")
+        cells.append("" if seconds is None else f"{seconds:,.0f}")
+        mark = "**" if name == found["chosen"] else ""
+        lines.append(f"| {mark}{name}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+LABELS = [  # key in metrics/ssvae_labels.json, what to call it, decimals
+    ("error_percent", "error %", 2),
+    ("nll", "NLL", 3),
+    ("ece", "ECE", 3),
+    ("nll_temperature", "NLL, with temperature", 3),
+    ("ece_temperature", "ECE, with temperature", 3),
+]
+
+
+def labels() -> str:
+    """Every model of the study of labels, by their number, from metrics/ssvae_labels.json."""
+    if not (found := _study("ssvae_labels")):
+        return NOT_RUN
+    lines = ["| | labels | " + " | ".join(text for _, text, _ in LABELS) + " |", "|---" * (len(LABELS) + 2) + "|"]
+    for name, by_labels in found["models"].items():
+        for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
+            cells = [_plus_minus(metrics[key], decimals) for key, _, decimals in LABELS]
+            lines.append(f"| `{name}` | {int(count):,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def label_pairs() -> str:
+    """Paired differences between models of the study of labels, from metrics/ssvae_labels.json."""
+    if not (found := _study("ssvae_labels")):
+        return NOT_RUN
+    lines = ["| | labels | error % | NLL | NLL, with temperature |", "|---" * 5 + "|"]
+    for pair, by_labels in found["paired"].items():
+        name = " − ".join(f"`{model}`" for model in pair.split(" - "))
+        for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
+            error, *others = (metrics[key] for key in ("error_percent", "nll", "nll_temperature"))
+            cells = [
+                f"{_plus_minus(error, 2)}, ± {error['ci95_test'] or 0:.2f}",
+                *(_plus_minus(of, 3) for of in others),
+            ]
+            lines.append(f"| {name} | {int(count):,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _study(name: str) -> dict | None:
+    path = ROOT / f"metrics/{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _plus_minus(entry: dict, decimals: int) -> str:
+    interval = "" if entry["ci95_seeds"] is None else f" ± {entry['ci95_seeds']:.{decimals}f}"
+    return f"{entry['mean']:.{decimals}f}{interval}".replace("-", "−")
+
+
+FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
+    "likelihood": "likelihood",
+    "grey_divergence": "likelihood − entropy of the grey image",
+    "input_complexity": "likelihood − length of a code",
+    "likelihood_regret": "likelihood regret",
+    "encoder_statistics": "density of encoder statistics",
+    "all_statistics": "the same with entropy and code length",
+    "latent_density": "density of latent means",
+    "likelihood_ratio": "likelihood ratio of two levels",
+    "combined": "combined",
+    "grey_entropy": "no model: entropy of the grey image",
+    "grey_entropy_two_sided": "no model: its distance from the median",
+    "code_length": "no model: length of a code",
+    "code_length_two_sided": "no model: its distance from the median",
+}
+
+
+FLIPPED = {"flipped horizontally": "mirrored", "flipped vertically": "upside down"}
+
+
+def foreign() -> str:
+    """AUROC of every score on made images, by which the headline score is named, and on the data set `ood.vae`."""
+    settings = load(ROOT / "params.yaml")
+    seed, other = settings.seeds[0], settings.ood.vae
+    paths = (f"metrics/{name}/vae/{seed}.json" for name in ("surrogates", "ood"))
+    made, measured = (json.loads((ROOT / path).read_text()) for path in paths)
+    columns = {"made images, mean": made["mean"], SHOWN_OTHERS.get(other, other): measured[other]}
+    return _scores(columns, settings.ood.headline)
+
+
+def pairs() -> str:
+    """AUROC of every score on all pairs, from metrics/vae_ood.json: a table for each data set that was learned."""
+    path = ROOT / "metrics/vae_ood.json"
+    found = json.loads(path.read_text()) if path.exists() else {"chosen": None, "pairs": {}}
+    tables: dict[str, dict[str, dict]] = {}
+    for pair, scores in found["pairs"].items():
+        learned, other = (SHOWN_OTHERS.get(name, name.replace("_", " ")) for name in pair.split("_vs_"))
+        tables.setdefault(learned, {})[FLIPPED.get(other, other)] = scores
+    return "\n\n".join(
+        _scores(columns, found["chosen"], f"AUROC, trained on {learned}") for learned, columns in tables.items()
+    )
+
+
+def _scores(columns: dict[str, dict], headline: str | None, title: str = "AUROC") -> str:
+    lines = ["| " + " | ".join([title, *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, text in FOREIGN.items():
+        if any(name in scores for scores in columns.values()):
+            cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
+            mark = "**" if name == headline else ""
+            lines.append(f"| {mark}{text}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
