@@ -1,8 +1,9 @@
 """Measure one model's uncertainty on out-of-distribution data, for one seed.
 
 Writes predictions/ood/<model>/<seed>/<data set>.safetensors, the scores of each image. From these alone it
-computes metrics/ood/<model>/<seed>.json and the intervals, metrics/intervals/ood/<model>/<seed>.json. The images
-that the VAE finds strangest among those like its training data are beside them, in pictures/strangest.safetensors.
+computes metrics/ood/<model>/<seed>.json and the intervals, metrics/intervals/ood/<model>/<seed>.json. Images for
+figures are beside them, in pictures/: those that the VAE finds strangest among images like its training data, and
+the network's surest answers among images unlike them.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
 """Measure how the likelihood and the OOD detection of predictions depend on the number of posterior samples.
 
-The results guide a choice, so they use validation images, with scikit-learn's digits as out-of-distribution data.
+The results guide a choice, so they use validation images, with their shuffled blocks as foreign data.
 
 Writes predictions/samples/<model>/<seed>/<data set>.safetensors and, computed from them alone,
 metrics/samples/<model>/<seed>.json.

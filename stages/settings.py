@@ -82,6 +82,13 @@ class SomeClasses(Section):
     labels: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=1)]
     classes: ClassNames = Field([])  # what they are called; may be left out
 
+    @pydantic.field_validator("classes")
+    @classmethod
+    def _one_for_each(cls, classes: list[str], info: pydantic.ValidationInfo) -> list[str]:
+        if classes and len(classes) != len(labels := info.data.get("labels", classes)):
+            raise ValueError(f"has {len(classes)} names for {len(labels)} labels: name all, or leave them out")
+        return classes
+
     @pydantic.field_validator("labels")
     @classmethod
     def _different(cls, labels: list[int]) -> list[int]:
@@ -102,6 +109,17 @@ class DataSets(Section):
     def all(self) -> dict[str, Downloaded | Local | SomeClasses]:
         """Every data set by its name."""
         return self.download | self.local | self.parts
+
+    def class_names(self, name: str) -> list[str]:
+        """What the classes of a data set are called, in the order of the labels; none if that is not known.
+
+        Some classes of another data set have its names, or its labels.
+        """
+        entry = self.all()[name]
+        if entry.classes or not isinstance(entry, SomeClasses):
+            return entry.classes
+        names = self.class_names(entry.of)
+        return [names[label] if label < len(names) else str(label) for label in entry.labels]
 
 
 class Regression(Section):
@@ -351,7 +369,7 @@ class Settings(Section):
                     raise ValueError(f"{key} = {shown(name)}: is not in data_sets, {hint}")
             if other == learned:
                 raise ValueError(f"ood.{model} = {shown(other)}: is what {model}.dataset has: name another one")
-        classes, names = self.bnn.classes, known[self.bnn.dataset].classes
+        classes, names = self.bnn.classes, self.data_sets.class_names(self.bnn.dataset)
         if names and len(names) != classes:
             said = f"data_sets has {len(names)} names of classes for {self.bnn.dataset}"
             raise ValueError(f"bnn.classes = {classes}: {said}: set it to {len(names)}")

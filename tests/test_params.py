@@ -210,6 +210,18 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
             "ood.vae = 'fashion_mnist': is what vae.dataset has: name",
         ),
         (
+            {"bnn": {"kl_warmup_steps": 20_000}},
+            "bnn.kl_warmup_steps = 20000: must be at most bnn.steps = 13650: a warm-up that goes on leaves a",
+        ),
+        (
+            {"bnn": {"prior": {"scale": "learned"}}},
+            "bnn.prior = ",
+        ),
+        (
+            {"data_sets": {"parts": {"mnist_8_and_9": {"classes": ["eight", "nine", "ten"]}}}},
+            "data_sets.parts.mnist_8_and_9.classes = ['eight', 'nine', 'ten']: has 3 names for 2 labels",
+        ),
+        (
             {"ood": {"headline": "likelihood_ratio"}},
             "ood.headline = likelihood_ratio: needs vae.levels = 2: name another score",
         ),

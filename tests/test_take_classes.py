@@ -69,3 +69,17 @@ def test_bad_entries(parts, message):
     with pytest.raises(params.ParamsError) as error:
         params.validated(document, "params.yaml")
     assert str(error.value).startswith(f"params.yaml: {message}")
+
+
+def test_classes_keep_their_names():
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    document["data_sets"]["parts"] = {
+        "shoes": {"of": "fashion_mnist", "labels": [9, 5]},
+        "digits": {"of": "mnist", "labels": [8, 3]},
+        "named": {"of": "mnist", "labels": [8, 3], "classes": ["eight", "three"]},
+    }
+    data_sets = params.validated(document, "params.yaml").data_sets
+    assert data_sets.class_names("shoes") == ["ankle boot", "sandal"]
+    assert data_sets.class_names("digits") == ["8", "3"]
+    assert data_sets.class_names("named") == ["eight", "three"]
+    assert data_sets.class_names("mnist") == []

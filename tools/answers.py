@@ -83,7 +83,7 @@ class Answer:
 
 def class_names(settings: Settings) -> tuple[str, ...]:
     """The names of the network's classes in params.yaml, or their numbers."""
-    names = settings.data_sets.all()[settings.bnn.dataset].classes
+    names = settings.data_sets.class_names(settings.bnn.dataset)
     return tuple(names or map(str, range(settings.bnn.classes)))
 
 

@@ -149,6 +149,7 @@ PARTS = {
     "reverse": partial(study_tables.families, "bnn_reverse"),
     "differences": study_tables.differences,
     "reference": study_tables.reference,
+    "more_data": study_tables.more_data,
     "choice": study_tables.choice,
     "likelihoods": study_tables.likelihoods,
     "labels": study_tables.labels,

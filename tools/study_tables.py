@@ -110,6 +110,19 @@ LIKELIHOODS = [  # key in metrics/vae_likelihood.json, what to call it, decimals
 ]
 
 
+def more_data() -> str:
+    """Mutual information against the number of training digits, from metrics/bnn_more_data.json."""
+    if not (found := _study("bnn_more_data")):
+        return NOT_RUN
+    numbers = list(next(iter(found["families"].values())))
+    header = " | ".join(f"{int(number):,} digits" for number in numbers)
+    lines = [f"| mutual information, nats | {header} |", "|---" * (len(numbers) + 1) + "|"]
+    for family, of in found["families"].items():
+        cells = (_plus_minus(of[number]["mutual_information"], 4) for number in numbers)
+        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def likelihoods() -> str:
     """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
     if not (found := _study("vae_likelihood")):

@@ -33,7 +33,7 @@ HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summa
     "error_percent": "bnn.error_percent",
     "nll": "bnn.nll",
     "ece": "bnn.ece",
-    "auroc": "ood/bnn.*.entropy.auroc",
+    "auroc": "ood/bnn.*.entropy.auroc",  # the score that is `ood.headline_bnn`
 }
 ood_scores = ood.classifier_scores
 

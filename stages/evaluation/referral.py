@@ -7,11 +7,11 @@ from scipy.stats import beta, binomtest
 
 
 def guaranteed_threshold(score: np.ndarray, correct: np.ndarray, risk: float, confidence: float) -> float:
-    """A threshold such that the cases with scores up to it have an error rate of at most `risk`, with a promise.
+    """A threshold such that new cases with scores up to it have an error rate of at most `risk`.
 
-    Selection with guaranteed risk (Geifman and El-Yaniv 2017, algorithm 1): a binary search among the scores. Of
-    each candidate, the error rate among new cases is bounded from above by the Clopper-Pearson bound. It is used
-    with the share of the allowed probability of failure that falls to one of the candidates that are looked at.
+    Selection with guaranteed risk (Geifman and El-Yaniv 2017, algorithm 1): a binary search among the scores of
+    n cases. The error rate of each of the ceil(log2 n) candidates has a Clopper-Pearson bound, which may fail with
+    an equal part of 1 - confidence for each of them.
 
     Args:
         score: of validation cases that were used for nothing else, (cases,); larger means less certain.

@@ -30,7 +30,7 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     learned, other = settings.vae.dataset, settings.ood.vae
     elbo_curve(folder, history, "ELBO (nats per image)")
     images(folder, evaluated["pictures"])
-    names = settings.data_sets.all()[learned].classes
+    names = settings.data_sets.class_names(learned)
     latent_map(folder / "map.png", evaluated["map"], names)
     if "bound" in evaluated:
         bound(folder / "bound.png", evaluated["bound"])

@@ -27,16 +27,20 @@ class MeanELBO(nn.Module):
     """The mean negative ELBO of networks that are trained in parallel, each on its own batches.
 
     Args:
+        model: of all members; a learned prior is each member's own.
         members: the negative ELBO of each network, nats.
     """
 
-    def __init__(self, members: list[nn.Module]):
+    def __init__(self, model: bnn.Model, members: list[nn.Module]):
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.model, self.members = model, nn.ModuleList(members)
 
     def forward(self, *batches: tuple) -> Tensor:
         """The mean over networks, given one batch for each; nats, ()."""
-        losses = [member(*batch) for member, batch in zip(self.members, batches, strict=True)]
+        losses = []
+        for place, (member, batch) in enumerate(zip(self.members, batches, strict=True)):
+            self.model.member = place
+            losses.append(member(*batch))
         return torch.stack(losses).mean()
 
 
@@ -59,14 +63,8 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     ]
 
     def batch(step: int) -> tuple:
-        # a normal posterior that pays its whole price from the start gives up units before they have learned
-        # anything, and does not get them back (Sønderby et al. 2016; Trippe and Turner 2018)
-        rising = (step + 1) / settings.bnn.kl_warmup_steps if settings.bnn.kl_warmup_steps else 1.0
-        warmth = torch.tensor(min(1.0, rising), device=device)
-        indices = [order(step) for order in orders]
-        return tuple(
-            (datasets.unit_interval(train.pixels[i]), train.labels[i], len(train), warmth) for i in indices
-        )
+        warm, indices = warmth(settings.bnn, step, device), [order(step) for order in orders]
+        return tuple((datasets.unit_interval(train.pixels[i]), train.labels[i], len(train), warm) for i in indices)
 
     def log_likelihood() -> float:
         images = datasets.unit_interval(validation.pixels)
@@ -81,7 +79,7 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
     return svi.Problem(
         model=model,
         guide=guide,
-        objective=MeanELBO([svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guides]),
+        objective=MeanELBO(model, [svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guides]),
         batch=batch,
         size=len(train),
         batch_size=len(guides) * orders[0].batch_size,
@@ -89,3 +87,13 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
         context=LocalReparameterization,
         finish=finish,
     )
+
+
+def warmth(params: bnn.Params, step: int, device: torch.device) -> Tensor:
+    """The factor on the weight of the KL term, (): it rises to 1 over `kl_warmup_steps`.
+
+    A normal posterior that pays the whole price from the start gives up units before they have learned anything,
+    and does not get them back (Sønderby et al. 2016; Trippe and Turner 2018).
+    """
+    rising = (step + 1) / params.kl_warmup_steps if params.kl_warmup_steps else 1.0
+    return torch.tensor(min(1.0, rising), device=device)

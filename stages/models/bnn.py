@@ -79,12 +79,21 @@ class Params(Training):
     @classmethod
     def _points_cannot_learn_a_scale(cls, prior, info: pydantic.ValidationInfo):
         kind = info.data.get("member" if info.data.get("inference") == "ensemble" else "inference")
-        if prior.scale == "learned" and kind in ("map", "mc_dropout", "last_layer_full"):
+        if prior.scale == "learned" and kind not in ("mean_field", "laplace"):
             raise ValueError(
                 f"prior.scale = learned: {kind} would shrink weights and prior to zero together: use fan_in, or "
                 "bnn.inference = mean_field or laplace"
             )
         return prior
+
+    @pydantic.field_validator("kl_warmup_steps")
+    @classmethod
+    def _ends_before_the_training(cls, kl_warmup_steps: int, info: pydantic.ValidationInfo) -> int:
+        if kl_warmup_steps > (steps := info.data.get("steps", kl_warmup_steps)):
+            raise ValueError(
+                f"must be at most bnn.steps = {steps}: a warm-up that goes on leaves a tempered posterior"
+            )
+        return kl_warmup_steps
 
     @property
     def single(self) -> str:
@@ -99,7 +108,8 @@ class Model(PyroModule):
         network: its initial weights are of no importance.
         prior: of its weights and biases.
         kl_weight: weight of the KL term; 1 is the ELBO.
-        learns_prior: whether the sds of the prior are parameters, which start where they would be fixed.
+        learned_priors: number of priors whose sds are parameters, one for each member of an ensemble, which start
+            where they would be fixed; 0: the sds are fixed.
     """
 
     def __init__(
@@ -107,12 +117,13 @@ class Model(PyroModule):
         network: nn.Module,
         prior: weight_priors.Params,
         kl_weight: float = 1.0,
-        learns_prior: bool = False,
+        learned_priors: int = 0,
     ):
         super().__init__()
         self.prior_params, self.kl_weight = prior, kl_weight
         self.register_buffer("device", torch.empty(0), persistent=False)
-        self.log_factors = nn.ParameterDict()  # of the prior's sds, where they are learned
+        self.log_factors = nn.ParameterDict()  # of the prior's sds, where they are learned; (members, units, ...)
+        self.member = 0  # whose prior counts
         self.network = network
         rates = masked(network)
         to_pyro_module_(self.network)
@@ -120,9 +131,10 @@ class Model(PyroModule):
             for name, value in list(layer.named_parameters(recurse=False)):
                 rate = rates.get(place, 0.0) if name == "weight" else 0.0
                 factor = weight_priors.factor(prior, layer, name)
-                if learns_prior:
+                if learned_priors:
                     units = [len(value), *[1] * (value.dim() - 1)] if name == "weight" else []
-                    self.log_factors[f"{place}_{name}"] = nn.Parameter(torch.full(units, factor).log())
+                    start = torch.full([learned_priors, *units], factor)
+                    self.log_factors[f"{place}_{name}"] = nn.Parameter(start.log())
                 site = partial(self.prior, place=place, name=name, shape=value.shape, factor=factor, rate=rate)
                 setattr(layer, name, PyroSample(site))
 
@@ -130,7 +142,7 @@ class Model(PyroModule):
         self, layer: nn.Module, place: str, name: str, shape: torch.Size, factor: float, rate: float
     ) -> dist.Distribution:
         """The prior of one layer's weights or biases; of weights that dropout masks, its average over masks."""
-        learned = self.log_factors[f"{place}_{name}"].exp() if self.log_factors else None
+        learned = self.log_factors[f"{place}_{name}"][self.member].exp() if self.log_factors else None
         scale = self.device.new_tensor(factor) if learned is None else learned
         believed = weight_priors.prior(self.prior_params, name, shape, scale)
         return weight_priors.Masked(believed, rate) if rate else believed
@@ -172,8 +184,8 @@ def build(params: Params, make: Callable[[], nn.Sequential] | None = None) -> tu
     make = make or partial(network, params)
     networks = [make() for _ in range(params.members if params.inference == "ensemble" else 1)]
     guides = [guide(params, alone) for alone in networks]
-    learns_prior = params.prior.scale == "learned" and params.single == "mean_field"
-    model = Model(networks[0], params.prior, params.kl_weight, learns_prior)
+    learned = len(networks) if params.prior.scale == "learned" and params.single == "mean_field" else 0
+    model = Model(networks[0], params.prior, params.kl_weight, learned)
     return model, EnsembleGuide(guides) if params.inference == "ensemble" else guides[0]
 
 

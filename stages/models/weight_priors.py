@@ -13,7 +13,8 @@ The weights are independent. `scale` multiplies every sd, with a factor for each
     learned    starts there, and is learned with the posterior: one factor for the weights of each unit (a filter
                of a convolution) and one for the biases of a layer, those with the highest bound on the evidence
                of the data. Units that explain nothing shrink to zero, where their weights add no noise
-               (automatic relevance determination; MacKay 1992, Neal 1996)
+               (automatic relevance determination; MacKay 1992, Neal 1996). A Laplace approximation learns the
+               two sds of the last layer alone, once the points are trained
 """
 
 import math

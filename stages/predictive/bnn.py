@@ -40,9 +40,9 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
             fitted on half of the validation images; for validation images, on the half that they are not in.
         validation: the same for the validation images.
         least_sure: the same for the held-out images with the largest predictive entropy, and their pixels (images,
-            784) and votes (images, 10): of the networks drawn, how many find each class the most probable.
-        most_aleatoric, most_epistemic: the same for images among the least sure that rank higher in the one part
-            of the entropy than in the other.
+            784) and votes (images, 10): of networks drawn anew, how many find each class the most probable.
+        most_aleatoric: the same for those of the 96 images with the largest entropy whose rank by expected entropy
+            exceeds their rank by mutual information the most. most_epistemic: the reverse.
     """
     held_out = datasets.load(settings.bnn.dataset, settings.evaluate.split, settings.images)
     cases = predict_cases(settings, trained, held_out)

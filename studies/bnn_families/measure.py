@@ -55,6 +55,7 @@ def main() -> None:
     metrics = compared.metrics(predictions, learned, other) | {
         "parameters": parameters - sum(part.size * (part.size + 1) // 2 for part in halves),
         "members": settings.bnn.members if settings.bnn.inference == "ensemble" else 1,
+        "networks": predictive.draws(settings),
         "steps": settings.bnn.steps,
     }
     artifacts.write_json(run.ROOT / "studies" / STUDY / "metrics" / args.run / f"{args.seed}.json", metrics)

@@ -40,13 +40,16 @@ def fit(
     def log_likelihood() -> float:
         return sum(svi.expected_log_likelihood(model, alone, *validation) for alone in guides) / len(guides)
 
-    objective = inference.MeanELBO([svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guides])
-    batch = tuple((*train, size) for _ in guides)
+    objective = inference.MeanELBO(model, [svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guides])
+
+    def batch(step: int) -> tuple:
+        return tuple((*train, size, inference.warmth(params, step, train[0].device)) for _ in guides)
+
     found = svi.Problem(
         model=model,
         guide=guide,
         objective=objective,
-        batch=lambda step: batch,
+        batch=batch,
         size=size,
         batch_size=size,
         validation=log_likelihood,

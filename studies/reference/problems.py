@@ -80,7 +80,7 @@ def features(images: Tensor) -> Tensor:
     folder = run.prepare(STUDY, "features")
     section = params.load(folder / "params.yaml").bnn
     model, guide = bnn.build(section)
-    posterior.load(folder / "posteriors/bnn/0/weights.safetensors", model, guide)
+    posterior.load(folder / f"posteriors/bnn/{study()['seeds'][0]}/weights.safetensors", model, guide)
     trained = bnn.network(section)
     trained.load_state_dict({name: guide.q(f"network.{name}").mean for name, _ in trained.named_parameters()})
     return torch.cat([trained[:-1](part) for part in images.split(1000)])

@@ -32,7 +32,7 @@ def compared(problem: str, chains: list[int], families: list[str]) -> dict[str, 
     p, labels = np.stack([of["probabilities"] for of in cases]).astype(np.float64), cases[0]["labels"]
     mean, half = p.mean(axis=0), len(chains) // 2
     first, second = p[:half].mean(axis=0), p[half:].mean(axis=0)
-    reference = (
+    sampled = (
         converged(np.stack([trace["log_probability"] for trace in traces]))
         | {
             "divergences": int(sum(trace["divergent"].sum() for trace in traces)),
@@ -49,7 +49,7 @@ def compared(problem: str, chains: list[int], families: list[str]) -> dict[str, 
             "agreement": agreement.agreement(mean, of["probabilities"]),
             "total_variation": agreement.total_variation(mean, of["probabilities"]),
         } | scores(of["probabilities"], labels)
-    return {"reference": reference, "families": fitted}
+    return {"reference": sampled, "families": fitted}
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf
 
 from stages import artifacts
-from stages.evaluation import ood, vae
+from stages.evaluation import bnn, ood, vae
 from stages.settings import OutOfDistribution
 from tests import tiny
 from tests.tiny import ROOT
@@ -213,7 +213,9 @@ def test_reported_score_is_the_one_that_made_images_name():
     assert tiny.settings().ood.headline == named
     assert vae.HEADLINES["foreign"] == f"ood/vae.*.{named}.auroc"
     mean = artifacts.read_json(ROOT / "metrics/surrogates/bnn/0.json")["mean"]
-    assert tiny.settings().ood.headline_bnn == max(mean, key=lambda name: mean[name]["auroc"])
+    named = max(mean, key=lambda name: mean[name]["auroc"])
+    assert tiny.settings().ood.headline_bnn == named
+    assert bnn.HEADLINES["auroc"] == f"ood/bnn.*.{named}.auroc"
 
 
 # --- separation ------------------------------------------------------------------------------------------

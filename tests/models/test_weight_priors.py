@@ -10,6 +10,8 @@ from pyro.infer import TraceMeanField_ELBO
 from scipy import stats
 from torch import nn
 
+from stages.inference.bnn import MeanELBO
+from stages.inference.loop import svi
 from stages.models import bnn, weight_priors
 from stages.models.networks import lenet
 from tests import tiny
@@ -57,7 +59,7 @@ def sds(model):
 
 @pytest.mark.parametrize("scale", ["constant", "fan_in", "learned"])
 def test_every_weight_has_the_sd_of_its_layer(scale):
-    model = bnn.Model(lenet(), prior("normal", scale), learns_prior=scale == "learned")
+    model = bnn.Model(lenet(), prior("normal", scale), learned_priors=int(scale == "learned"))
     wanted = {
         f"{layer}.{name}": sd if name == "bias" or scale == "constant" else sd / inputs**0.5
         for layer, inputs in INPUTS.items()
@@ -83,8 +85,8 @@ def test_a_learned_scale_moves_towards_that_of_the_weights():
     )
     shapes = {name: tuple(factor.shape) for name, factor in model.log_factors.items()}
     units = {0: 400, 2: 400, 4: 10}
-    assert shapes == {f"{layer}_weight": (size, 1) for layer, size in units.items()} | {
-        f"{layer}_bias": () for layer in units
+    assert shapes == {f"{layer}_weight": (1, size, 1) for layer, size in units.items()} | {
+        f"{layer}_bias": (1,) for layer in units
     }
     optimiser = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe", max_iter=300)
     x, y = torch.rand(3, 784), torch.tensor([0, 1, 2])
@@ -105,6 +107,25 @@ def test_a_learned_scale_moves_towards_that_of_the_weights():
             square = guide.q(site).mean.square() + guide.q(site).variance
             best = square.mean(dim=1, keepdim=True).sqrt() if square.dim() > 1 else square.mean().sqrt()
         torch.testing.assert_close(found.detach(), best.expand_as(found), rtol=2e-3, atol=0.0)
+
+
+def test_members_of_an_ensemble_learn_priors_of_their_own():
+    """The gradient of each member's factors is that of its own negative ELBO, divided by the number of members."""
+    section = {"network": "mlp", "initial_sd": 0.05, "prior": prior("normal", "learned")}
+    torch.manual_seed(0)
+    model, guide = tiny.build("bnn", inference="ensemble", member="mean_field", members=2, **section)
+    members = [svi.elbo(TraceMeanField_ELBO(), model, alone) for alone in guide.members]
+    x, y = torch.rand(3, 784), torch.tensor([0, 1, 2])
+    MeanELBO(model, members)((x, y), (x, y)).backward()
+    for place, alone in enumerate(members):
+        together = {name: factor.grad.clone() for name, factor in model.log_factors.items()}
+        model.zero_grad()
+        model.member = place
+        alone(x, y).backward()
+        for name, factor in model.log_factors.items():
+            torch.testing.assert_close(factor.grad[place] / 2, together[name][place])
+            assert (factor.grad[1 - place] == 0).all() and (factor.grad[place] != 0).any()
+            factor.grad = together[name]
 
 
 @pytest.mark.parametrize("family", ["normal", "scale_mixture"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
+from scipy import stats
 
 
 def flat(tree: dict, prefix: str = "") -> dict[str, float]:
@@ -84,6 +85,18 @@ def _bnn(predictions: dict) -> dict[str, float]:
         "coverage_at_risk_1e3": max(allowed, default=0) / n,
         "predictive_entropy": _entropy(p).mean(),
     }
+
+
+def _tempered(predictions: dict) -> dict[str, float]:
+    """`_bnn`, and what a temperature of each case's own changes."""
+    cases = predictions["cases"]
+    scaled = cases["probabilities"].astype(float) ** (1 / cases["temperature"].astype(float)[:, None])
+    tempered = _bnn({"cases": cases | {"probabilities": scaled}})
+    return (
+        _bnn(predictions)
+        | {f"{key}_temperature": tempered[key] for key in ("nll", "brier", "ece")}
+        | {"temperature": math.fsum(cases["temperature"]) / len(scaled)}
+    )
 
 
 def ece(cases: dict) -> float:
@@ -186,7 +199,7 @@ def _shift(predictions: dict) -> dict[str, float]:
     for name, shifted in predictions.items():
         for level, p in zip(shifted["levels"], shifted["probabilities"], strict=True):
             whole = _bnn({"cases": {"probabilities": p, "labels": shifted["labels"]}})
-            kept = ("error_percent", "ece", "predictive_entropy")
+            kept = ("error_percent", "nll", "ece", "predictive_entropy")
             rows |= {f"{name}.{level:g}.{key}": whole[key] for key in kept}
     return rows
 
@@ -203,23 +216,46 @@ def _samples(predictions: dict) -> dict[str, float]:
     return rows
 
 
-def _referral(predictions: dict, scores: dict) -> dict[str, float]:
+def _referral(predictions: dict, scores: dict, forms: dict) -> dict[str, float]:
+    """With the committed risk of 0.005 and confidence of 0.95, and no threshold where none keeps that promise."""
+
     def entropies_and_errors(cases: dict) -> tuple[np.ndarray, np.ndarray]:
         p = cases["probabilities"].astype(float)
         return _entropy(p / p.sum(axis=1)[:, None]), p.argmax(axis=1) != cases["labels"]
 
-    unsure, wrong = entropies_and_errors(predictions["validation"])
-    threshold = max((t for t in unsure if wrong[unsure <= t].mean() <= 1e-3), default=-1.0)
+    validation = {name: values[1::2] for name, values in predictions["validation"].items()}
+    unsure, wrong = entropies_and_errors(validation)
+    ranked, threshold, low, high = sorted(unsure), -1.0, 0, len(unsure) - 1
+    rounds = math.ceil(math.log2(len(unsure)))
+    for _ in range(rounds):
+        middle = (low + high + 1) // 2
+        answered = unsure <= ranked[middle]
+        bound = stats.beta.ppf(1 - 0.05 / rounds, wrong[answered].sum() + 1, (answered & ~wrong).sum())
+        if bound <= 0.005:
+            threshold, low = ranked[middle], middle
+        else:
+            high = max(middle - 1, 0)
     rows = {"threshold_nats": threshold}
-    for name, cases in (("validation", "validation"), ("mnist", "cases")):
-        unsure, wrong = entropies_and_errors(predictions[cases])
-        rows[f"{name}.referred_percent"] = 100 * (unsure > threshold).mean()
-        rows[f"{name}.error_percent"] = (
-            100 * wrong[unsure <= threshold].sum() / max(1, (unsure <= threshold).sum())
-        )
+    other_forms = {name: forms[name] | {"probabilities": forms[name]["probabilities"][0]} for name in OTHER_FORMS}
+    for name, cases in ({"validation": validation, "mnist": predictions["cases"]} | other_forms).items():
+        unsure, wrong = entropies_and_errors(cases)
+        rows |= _percent(f"{name}.referred_percent", unsure > threshold)
+        rows |= _percent(f"{name}.error_percent", wrong[unsure <= threshold])
     for name in scores.keys() - {"mnist"}:
-        rows[f"{name}.referred_percent"] = 100 * (scores[name]["entropy"] > threshold).mean()
+        rows |= _percent(f"{name}.referred_percent", scores[name]["entropy"] > threshold)
     return rows
+
+
+OTHER_FORMS = ("inverted_mnist", "sklearn_digits")
+
+
+def _percent(name: str, which: np.ndarray) -> dict[str, float]:
+    k, n = int(which.sum()), len(which)
+    if n == 0:
+        return {name: 0.0, f"{name}_low": 0.0, f"{name}_high": 100.0}
+    low = 0.0 if k == 0 else stats.beta.ppf(0.025, k, n - k + 1)
+    high = 1.0 if k == n else stats.beta.ppf(0.975, k + 1, n - k)
+    return {name: 100 * k / n, f"{name}_low": 100 * low, f"{name}_high": 100 * high}
 
 
 def _average_precision(own: np.ndarray, others: np.ndarray) -> float:
@@ -248,12 +284,14 @@ def _entropy(p: np.ndarray) -> np.ndarray:
 
 KNOWN = {
     "blr": lambda folder: _blr(_read(folder / "blr/0")),
-    "bnn": lambda folder: _bnn(_read(folder / "bnn/0")),
+    "bnn": lambda folder: _tempered(_read(folder / "bnn/0")),
     "vae": lambda folder: _vae(_read(folder / "vae/0")),
     "ssvae": lambda folder: _ssvae(_read(folder / "ssvae/0")),
     "ood/bnn": lambda folder: _ood(_read(folder / "ood/bnn/0"), "mnist"),
     "ood/vae": lambda folder: _ood(_read(folder / "ood/vae/0"), "fashion_mnist"),
     "shift/bnn": lambda folder: _shift(_read(folder / "shift/bnn/0")),
     "samples/bnn": lambda folder: _samples(_read(folder / "samples/bnn/0")),
-    "referral/bnn": lambda folder: _referral(_read(folder / "bnn/0"), _read(folder / "ood/bnn/0")),
+    "referral/bnn": lambda folder: _referral(
+        *(_read(folder / name) for name in ("bnn/0", "ood/bnn/0", "shift/bnn/0"))
+    ),
 }

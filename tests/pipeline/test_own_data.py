@@ -41,7 +41,12 @@ def test_its_classes_are_predicted(clone):
 def test_mnist_is_out_of_distribution(clone, model):
     found = artifacts.read_json(clone.folder / f"metrics/ood/{model}/0.json")
     assert "mnist" in found and "small" not in found and "fashion_mnist" not in found
-    assert ("inverted_small" in found) == (model == "bnn")
+    assert "inverted_small" not in found
+
+
+def test_inverted_images_are_a_shift(clone):
+    assert "inverted_small" in artifacts.read_json(clone.folder / "metrics/shift/bnn/0.json")
+    assert "error_percent" in artifacts.read_json(clone.folder / "metrics/referral/bnn/0.json")["inverted_small"]
 
 
 def test_its_pictures_are_drawn(clone):

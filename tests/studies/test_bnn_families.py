@@ -30,7 +30,8 @@ def family(nll, auroc, parameters=100.0, noise=1e-4, seeds=(0, 1, 2)):
             split: {key: list(value + noise * generator.normal(size=200)) for key, value in of.items()}
             for split, of in (("validation", validation), ("test", test))
         }
-        more = {"fpr95_entropy": 0.1, "fpr95_mutual_information": 0.2, "parameters": parameters}
+        more = {"fpr95_entropy": 0.1, "fpr95_mutual_information": 0.2}
+        more |= {"parameters": parameters, "networks": 20.0}
         found.append(test | more | {"validation": validation, "resampled": resampled})
     return found
 
@@ -53,10 +54,10 @@ def test_rule(families, winner):
     assert summarize.chosen(families, SECONDS) == winner
 
 
-def test_paired_interval_takes_out_what_both_share():
-    """Two families whose resamples differ by a constant: the interval is that over seeds alone."""
+def test_paired_interval_is_over_seeds_and_over_cases():
+    """What both families share cancels; the two variances add up."""
     generator = np.random.default_rng(0)
-    shared = generator.normal(size=(3, 200))
+    shared, own = generator.normal(size=(3, 200)), generator.normal(size=200)
     offsets = np.array([0.1, 0.2, 0.6])
 
     def of(values, plain):
@@ -64,11 +65,13 @@ def test_paired_interval_takes_out_what_both_share():
             {"nll": one, "resampled": {"test": {"nll": list(row)}}} for one, row in zip(plain, values, strict=True)
         ]
 
+    over_seeds = 4.30265 * offsets.std(ddof=1) / 3**0.5
     found = summarize.paired(of(shared + offsets[:, None], offsets), of(shared, np.zeros(3)), "test", "nll")
-    assert found["mean"] == pytest.approx(0.3)
-    assert found["ci95"] == pytest.approx((0.6 - 0.1) / 2)  # of 27 equally likely draws of seeds, the extremes
-    same = summarize.paired(of(shared, np.ones(3)), of(shared, np.zeros(3)), "test", "nll")
-    assert same == {"mean": 1.0, "ci95": 0.0}
+    assert found == {"mean": pytest.approx(0.3), "ci95": pytest.approx(over_seeds, rel=1e-4)}
+    found = summarize.paired(of(shared + own, np.ones(3)), of(shared, np.zeros(3)), "test", "nll")
+    assert found == {"mean": 1.0, "ci95": pytest.approx(1.96 * own.std())}
+    found = summarize.paired(of(shared + own + offsets[:, None], offsets), of(shared, np.zeros(3)), "test", "nll")
+    assert found["ci95"] == pytest.approx(np.hypot(over_seeds, 1.96 * own.std()), rel=1e-4)
 
 
 def test_table(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 import yaml
 from pyro import poutine
 
-from stages import params
+from stages import artifacts, params
 from stages.evaluation import agreement
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import PointGuide
@@ -135,3 +135,29 @@ def test_images_of_means():
     found = problems.means(image).view(7, 7)
     square = image.view(28, 28)[4:8, 8:12]
     assert found[1, 2].item() == pytest.approx(square.mean().item())
+
+
+def test_table_of_a_problem(tmp_path, monkeypatch):
+    """A family that is the mean of the chains agrees with them; the halves disagree where they were made to."""
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    generator = np.random.default_rng(0)
+    labels = np.arange(40) % 10
+    chains = generator.dirichlet(np.ones(10), size=(4, 40)).astype(np.float32)
+    for chain, p in enumerate(chains):
+        trace = {
+            "log_probability": generator.normal(size=(30, 40)).astype(np.float32),
+            "steps": np.full(30, 7),
+            "divergent": (np.arange(30) == chain).astype(np.uint8),
+        }
+        groups = {"cases": {"probabilities": p, "labels": labels}, "trace": trace}
+        artifacts.write_groups(reference.predictions("mlp", f"chain{chain}"), groups)
+    mean = chains.astype(float).mean(axis=0)
+    cases = {"probabilities": mean.astype(np.float32), "labels": labels}
+    artifacts.write_groups(reference.predictions("mlp", "same"), {"cases": cases})
+    found = summarize.compared("mlp", [0, 1, 2, 3], ["same"])
+    assert found["reference"]["divergences"] == 4 and found["reference"]["steps"] == 7
+    halves = chains.astype(float)[:2].mean(axis=0), chains.astype(float)[2:].mean(axis=0)
+    assert found["reference"]["half_agreement"] == agreement.agreement(*halves) < 1
+    assert found["reference"]["nll"] == pytest.approx(-np.log(mean[np.arange(40), labels]).mean(), rel=1e-5)
+    assert found["families"]["same"]["agreement"] == 1.0
+    assert found["families"]["same"]["total_variation"] == pytest.approx(0, abs=1e-6)

@@ -50,7 +50,7 @@ def decisions(run: Run) -> dict[str, Any]:
     """
     cases = run.predictions("bnn")["cases"]
     if run.settings.evaluate.split == "validation":  # the other half chose the threshold
-        cases = every_other(cases, 1)
+        cases = every_other(cases, 1 - evaluation.UNTEMPERED)
     measured = run.metrics(f"referral/bnn/{run.seed}")
     own, correct = entropy(evaluation, cases), right(cases)
     scores = run.predictions("ood/bnn")
@@ -58,6 +58,11 @@ def decisions(run: Run) -> dict[str, Any]:
     thresholds = np.unique([*np.geomspace(1e-3, top, THRESHOLDS), measured["threshold_nats"]])
     learned = evaluation.in_distribution(run.settings)
     rows = [_outcomes(learned, own, thresholds, correct)]
+    forms = run.predictions("shift/bnn")
+    for form in evaluation.other_forms(run.settings):
+        p, labels = forms[form]["probabilities"][0], forms[form]["labels"]
+        of_form = {"probabilities": p, "labels": labels, "expected_entropy": 0 * p[:, 0]}
+        rows.append(_outcomes(form, entropy(evaluation, of_form), thresholds, right(of_form)))
     rows += [
         _outcomes(name, scores[name]["entropy"], thresholds)
         for name in evaluation.out_of_distribution(run.settings)

@@ -60,6 +60,7 @@ def content(run: Run) -> dict[str, Any]:
         "headlines": headline.section(run),
         "summary": run.metrics("summary")["bnn"],
         "decisions": decisions,
+        "promise": run.settings.referral,
         "reliability": reliability,
         "areas": network.areas(run),
         "turned": turned,

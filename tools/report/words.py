@@ -23,6 +23,8 @@ DATA_SETS = {
     "photographs": DataSet("Patches of a photograph", "a patch", "patches"),
     "gaussian_noise": DataSet("Gaussian noise", "noise", "noise images"),
     "uniform_noise": DataSet("Uniform noise", "noise", "noise images"),
+    "strokes": DataSet("Random strokes", "a drawing", "drawings"),
+    "shuffled_blocks": DataSet("Shuffled blocks", "a shuffled image", "shuffled images"),
     "sklearn_digits": DataSet("scikit-learn’s digits, enlarged", "a digit", "digits"),
 }
 
@@ -37,7 +39,7 @@ def data_set(name: str) -> DataSet:
 
 def class_name(settings: Settings, data_set: str, label: int) -> str:
     """What a class of a data set is called in params.yaml; its number if it has no name there."""
-    names = settings.data_sets.all()[data_set].classes
+    names = settings.data_sets.class_names(data_set)
     return names[label] if names else str(label)
 
 
@@ -82,8 +84,8 @@ FIGURES = {
     ),
     "bnn/entropy": Figure(
         "Predictive entropy of {learned} and {other}",
-        "Two histograms on a logarithmic scale. {learned} is concentrated at an entropy of zero, {other} spreads "
-        "over high entropies.",
+        "Two histograms on a logarithmic scale, and the threshold above which images go to a person. {learned} is "
+        "concentrated at an entropy of zero, {other} spreads over high entropies.",
     ),
     "bnn/reliability": Figure(
         "Reliability on {learned}",
@@ -104,15 +106,23 @@ FIGURES = {
     ),
     "bnn/least_sure": Figure(
         "Held-out images with the highest predictive entropy",
-        "24 images with their true class and the two best guesses. Many are hard to read for people, too.",
+        "24 images with their true class and the best guess, and below each the votes of the networks. Many are "
+        "hard to read for people, too.",
     ),
     "bnn/most_aleatoric": Figure(
-        "Held-out images with the highest aleatoric uncertainty",
-        "24 images with their true class and the two best guesses: the ones of largest expected entropy.",
+        "Uncertain for all networks alike (aleatoric more than epistemic)",
+        "24 of the least sure images, with the votes of the networks: those whose expected entropy is large for "
+        "their mutual information.",
     ),
     "bnn/most_epistemic": Figure(
-        "Held-out images with the highest epistemic uncertainty",
-        "24 images with their true class and the two best guesses: the ones of largest mutual information.",
+        "Uncertain since the networks disagree (epistemic more than aleatoric)",
+        "24 of the least sure images, with the votes of the networks: those whose mutual information is large for "
+        "their expected entropy.",
+    ),
+    "bnn/foreign": Figure(
+        "{other}, which the network has not learned",
+        "Two rows of images with the class that the network takes them for: its surest answers, and others from "
+        "sure to unsure.",
     ),
     "bnn/shift": Figure(
         "{images} under rotation, blur, noise and occlusion",
@@ -127,8 +137,9 @@ FIGURES = {
     ),
     "bnn/prior": Figure(
         "Prior predictive check: networks drawn from the prior",
-        "Three panels: single networks are sure of what they say, each has a favourite class, and their average "
-        "gives every class about the same probability.",
+        "Two rows of three panels. With one sd for all weights, single networks are sure of what they say, each "
+        "has a favourite class, and their average gives every class about the same probability. With sds scaled "
+        "by the number of inputs, single networks are unsure.",
     ),
     "bnn/elbo": Figure(
         "Training of the Bayesian neural network",

@@ -66,13 +66,19 @@ class SwagGuide(PointGuide):
         self.deviations.copy_(deviations)
         vector_to_parameters(mean, self.locs())
 
-    def forward(self, images: Tensor, labels: Tensor | None = None, size: int | None = None) -> None:
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        size: int | None = None,
+        warmth: float | Tensor = 1.0,
+    ) -> None:
         """Draw every weight."""
         rank = len(self.deviations)
         noise = (self.variance / 2).sqrt() * torch.randn_like(self.variance)
         noise = noise + torch.randn_like(self.deviations[:, 0]) @ self.deviations / (2 * (rank - 1)) ** 0.5
         parts = noise.split([loc.numel() for loc in self.locs()])
-        with poutine.scale(scale=self.kl_weight):
+        with poutine.scale(scale=self.kl_weight * warmth):
             for site, loc, part in zip(self.sites, self.locs(), parts, strict=True):
                 pyro.sample(site, dist.Delta(loc + part.view_as(loc), event_dim=loc.dim()))
 
