@@ -122,7 +122,7 @@ class Model(PyroModule):
         super().__init__()
         self.prior_params, self.kl_weight = prior, kl_weight
         self.register_buffer("device", torch.empty(0), persistent=False)
-        self.log_factors = nn.ParameterDict()  # of the prior's sds, where they are learned; (members, units, ...)
+        self.log_factors = nn.ParameterDict()  # of the prior's sds, where they are learned; (members, *weights)
         self.member = 0  # whose prior counts
         self.network = network
         rates = masked(network)
@@ -132,8 +132,7 @@ class Model(PyroModule):
                 rate = rates.get(place, 0.0) if name == "weight" else 0.0
                 factor = weight_priors.factor(prior, layer, name)
                 if learned_priors:
-                    units = [len(value), *[1] * (value.dim() - 1)] if name == "weight" else []
-                    start = torch.full([learned_priors, *units], factor)
+                    start = torch.full([learned_priors, *value.shape], factor)
                     self.log_factors[f"{place}_{name}"] = nn.Parameter(start.log())
                 site = partial(self.prior, place=place, name=name, shape=value.shape, factor=factor, rate=rate)
                 setattr(layer, name, PyroSample(site))

@@ -10,11 +10,12 @@ The weights are independent. `scale` multiplies every sd, with a factor for each
     fan_in     1 / sqrt(inputs of a unit) for weights, 1 for biases. The prior variance of a unit then does not
                depend on how many inputs it has (Neal 1996, section 2.1); with sd = sqrt(2), it is that of the
                layer before, for ReLU units (He et al. 2015)
-    learned    starts there, and is learned with the posterior: one factor for the weights of each unit (a filter
-               of a convolution) and one for the biases of a layer, those with the highest bound on the evidence
-               of the data. Units that explain nothing shrink to zero, where their weights add no noise
-               (automatic relevance determination; MacKay 1992, Neal 1996). A Laplace approximation learns the
-               two sds of the last layer alone, once the points are trained
+    learned    starts there, and is learned with the posterior: a factor for each weight and bias, those with the
+               highest bound on the evidence of the data. Given q(w), the best sd is the root of E_q[w^2], so a
+               weight costs KL(q || prior) = log(1 + mean^2 / variance) / 2 nats, and one that explains nothing
+               shrinks to zero with its prior, where it adds no noise (automatic relevance determination; MacKay
+               1994, Neal 1996; Kharitonov et al. 2018). A Laplace approximation learns the two sds of the last
+               layer alone, once the points are trained
 """
 
 import math
