@@ -113,9 +113,14 @@ class Run:
                 raise Failure(f"worker {address} has {wrong}: install the same requirements there")
 
     def submit(self) -> None:
-        """Submit every stage as a task that waits for those that it reads from."""
+        """Submit every stage as a task that waits for those that it reads from.
+
+        The one with the longest chain after it comes first: an idle worker starts what is submitted at once,
+        whatever the priority of what follows.
+        """
         depths, gpus_matter = self.plan.depths(), self._gpus_matter()
-        for label, task in self.plan.tasks.items():
+        for label in sorted(self.plan.tasks, key=lambda label: -depths[label]):
+            task = self.plan.tasks[label]
             parents = [self.futures.get(name) or asdict(self.plan.fresh[name]) for name in task.needs]
             if not gpus_matter:
                 task.resources.pop(GPU, None)

@@ -40,6 +40,15 @@ def test_no_worker_waits_beside_one_with_a_queue(project, tmp_path):
     assert all(other.end < long.end for other in others)
 
 
+def test_the_longest_chain_starts_first_wherever_it_stands(project, tmp_path):
+    project.environment["STARTS"] = str(tmp_path / "starts")
+    short = {f"short-{number}": stage(f"short-{number}", seconds=1.0) for number in range(3)}
+    long = {"train": stage("train"), "read": stage("read", "train"), "summary": stage("summary", "read")}
+    project.write(short | long)
+    project.repro("--jobs", "1")
+    assert [start.out for start in project.starts()][:2] == ["train", "read"]
+
+
 def test_without_gpus_a_stage_that_could_use_one_runs_all_the_same(project):
     project.environment["CUDA_VISIBLE_DEVICES"] = ""
     project.write({"train": stage("train", **GPU)})
