@@ -20,8 +20,11 @@ def test_families_have_as_many_trials_each():
 @pytest.mark.parametrize("name", STUDY["trained"])
 def test_trials_do_not_depend_on_the_defaults(name):
     """Every field of the section `bnn` is set, so that another default does not make the study stale."""
-    changes = params.merged(STUDY["common"], STUDY["runs"][name])
-    settings = bnn.Params(**changes["bnn"])
+    default = params.read(run.ROOT / "params.yaml")["bnn"]
+    section = {key: dict.fromkeys(value) if isinstance(value, dict) else None for key, value in default.items()}
+    for changes in (STUDY["common"], STUDY["runs"][name]):
+        section = params.merged(section, changes["bnn"])
+    settings = bnn.Params(**section)
     assert settings.inference == {"tempered_mean_field": "mean_field"}.get(name[:-2], name[:-2])
     assert (settings.kl_weight == 1) == (not name.startswith("tempered"))
 
