@@ -151,6 +151,7 @@ PARTS = {
     "reference": study_tables.reference,
     "more_data": study_tables.more_data,
     "choice": study_tables.choice,
+    "tuning": study_tables.tuning,
     "likelihoods": study_tables.likelihoods,
     "labels": study_tables.labels,
     "label_pairs": study_tables.label_pairs,

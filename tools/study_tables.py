@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import yaml
+
 from stages.params import load
 from studies.bnn_families.plot import label
 from tools import costs
@@ -29,6 +31,12 @@ COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, fact
 ]
 SECONDS = ("posteriors", "predictions")  # from benchmarks/costs.json
 COUNTS = ("members", "steps", "parameters")  # the same for all seeds
+TRIAL = [
+    ("error_percent", 2),
+    ("nll", 4),
+    ("ece", 4),
+    ("temperature", 2),
+]  # key in metrics/bnn_tuning.json, decimals
 
 
 def families(name: str = "bnn_families") -> str:
@@ -77,6 +85,27 @@ def choice() -> str:
             f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |"
         )
     return "\n".join(lines)
+
+
+def tuning() -> str:
+    """The trials by which each family was tuned as a Markdown table, from metrics/bnn_tuning.json."""
+    if not (found := _study("bnn_tuning")):
+        return NOT_RUN
+    study = yaml.safe_load((ROOT / "studies/bnn_tuning/study.yaml").read_text())
+    lines = ["| family | settings | error % | NLL | ECE | temperature |", "|---" * 6 + "|"]
+    for family, of in found["families"].items():
+        for name, trial in of["trials"].items():
+            mark = "**" if name == of["chosen"] else ""
+            cells = (f"{trial[key]:.{decimals}f}" for key, decimals in TRIAL)
+            settings = _settings(study["runs"][name]["bnn"])
+            lines.append(f"| {mark}{label(family)}{mark} | {settings} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _settings(changes: dict) -> str:
+    flat = {key: value for key, value in changes.items() if key not in ("inference", "member", "prior")}
+    flat |= {f"prior.{key}": value for key, value in changes.get("prior", {}).items()}
+    return ", ".join(f"`{key}: {value}`" for key, value in flat.items())
 
 
 def reference() -> str:
