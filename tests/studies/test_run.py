@@ -6,7 +6,9 @@ import sys
 import pytest
 import yaml
 
+from stages import params
 from stages.command import Failure
+from stages.models import bnn
 from studies import run
 
 
@@ -78,3 +80,19 @@ def test_a_stage_is_asked_for():
     command = [sys.executable, "-m", "studies.run", "bnn_families", "map"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=run.ROOT)
     assert result.returncode == 2 and "which stage?" in result.stderr
+
+
+@pytest.mark.parametrize("study", ["bnn_families", "bnn_tuning", "more_data", "reference"])
+def test_runs_set_every_field_where_the_study_does_not_depend_on_the_default(study):
+    """Otherwise another default would change its results, and DVC would not know."""
+    folder, default = run.ROOT / "studies" / study, params.read(run.ROOT / "params.yaml")["bnn"]
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
+    assert not any("bnn" in stage.get("params", []) for stage in stages)
+    settings = yaml.safe_load((folder / "study.yaml").read_text())
+    for changes in settings["runs"].values():
+        section = {
+            key: dict.fromkeys(value) if isinstance(value, dict) else None for key, value in default.items()
+        }
+        for part in (settings["common"], changes):
+            section = params.merged(section, part["bnn"])
+        bnn.Params(**section)
