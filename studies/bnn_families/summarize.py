@@ -10,8 +10,9 @@ two variances: of the difference over seeds, by the t distribution, and of its m
 cases that are the same for both. Of the families that are level with the lowest negative log likelihood of
 validation digits, those stay that are level with the highest mean AUROC (entropy) over made images. Of these the
 one with the smallest budget is chosen (`seconds` in study.yaml), then the one that averages over the fewest
-networks, then the one with the fewest parameters. The score in the headline is the one with the highest mean AUROC
-over made images for the chosen family. The test set and Fashion-MNIST are not used.
+networks, then the one with the fewest parameters. Rows with the larger budget have one seed: they are shown, and
+not chosen. The score in the headline is the one with the highest mean AUROC over made images for the chosen
+family, in each direction. The test set and the other data set are not used.
 """
 
 import argparse
@@ -37,10 +38,14 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m studies.bnn_families.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    forward, reverse = (read(folder / "metrics", study[rows], study["seeds"]) for rows in ("families", "reverse"))
-    winner = chosen(forward, study["seconds"])
-    headline = best_score(forward[winner])
-    for name, measured in (("families", forward), ("reverse", reverse)):
+    first = study["seeds"][:1]
+    families = read(folder / "metrics", study["families"], study["seeds"])
+    long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
+    winner = chosen(families, study["seconds"])
+    for name, measured in (("families", families | long), ("reverse", reverse)):
+        if winner not in measured:
+            raise command.Failure(f"study.yaml: reverse: has no reverse_{winner}, but {winner} is chosen: add it")
+        headline = best_score(measured[winner])
         table = {"chosen": winner, "headline": headline} | summary(measured, winner, headline)
         artifacts.write_json(ROOT / f"metrics/bnn_{name}.json", table)
 
@@ -80,12 +85,12 @@ def mean(of_seeds: list[dict], key: str) -> float:
 
 
 def paired(first: list[dict], second: list[dict], split: str, key: str) -> dict[str, float]:
-    """A metric of one family minus that of another.
+    """A metric of one family minus that of another, over the seeds that both have.
 
     Returns:
-        mean: over seeds. ci95: half the width of its 95% interval, over seeds and over cases.
+        mean: over seeds. ci95: half the width of its 95% interval, over cases and, if there are several, seeds.
     """
-    pairs = list(zip(first, second, strict=True))
+    pairs = list(zip(first, second, strict=False))
     resampled = np.mean([np.subtract(*(of["resampled"][split][key] for of in pair)) for pair in pairs], axis=0)
     whole = [np.subtract(*((of if split == "test" else of[split])[key] for of in pair)) for pair in pairs]
     over_cases, among_seeds = 1.96 * float(resampled.std()), t_interval(whole) or 0.0

@@ -14,12 +14,9 @@ from tests.pipeline import recompute
 from tests.pipeline.conftest import Clone, recipe, tiny_clone
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
-TINY = {
-    "seeds": [0],
-    "trained": ["map", "laplace", "mean_field", "map_ensemble", "reverse_map"],
-    "families": ["map", "laplace", "map_ensemble"],
-    "reverse": ["reverse_map"],
-}
+FAMILIES = ["map", "laplace", "mean_field", "map_ensemble"]
+LONG, REVERSE = ["map_ensemble_long"], [f"reverse_{family}" for family in FAMILIES]
+TINY = {"seeds": [0, 1], "families": FAMILIES, "long": LONG, "reverse": REVERSE, "once": LONG + REVERSE}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +27,11 @@ def clone(tmp_path_factory) -> Clone:
     shutil.copytree(ROOT / "studies", made.folder / "studies", ignore=ignore)
     path = made.folder / "studies/bnn_families/study.yaml"
     study = yaml.safe_load(path.read_text()) | TINY
+    for family in FAMILIES:  # whichever is chosen has to be among the reversed
+        clothes = {"bnn": study["runs"][family]["bnn"] | {"dataset": "fashion_mnist"}, "ood": {"bnn": "mnist"}}
+        study["runs"][f"reverse_{family}"] = clothes
     for changes in study["runs"].values():
-        changes["bnn"] |= {"steps": 4, "members": 2, "batch_size": 20}
+        changes["bnn"] |= {"steps": 4, "members": 2, "batch_size": 20, "kl_warmup_steps": 0}
     path.write_text(yaml.safe_dump(study))
     made.run("dvc", "repro", "studies/bnn_families/dvc.yaml")
     return made
@@ -45,20 +45,21 @@ def folder(clone):
 def test_tables_have_every_family_and_figure(folder):
     names = ("families", "reverse")
     families, reverse = (artifacts.read_json(folder / f"metrics/bnn_{name}.json") for name in names)
-    assert set(families["families"]) == set(TINY["families"]) and set(reverse["families"]) == {"map"}
-    assert families["chosen"] in TINY["families"]
+    assert {*families["families"]} == {*FAMILIES, *LONG} and {*reverse["families"]} == {*FAMILIES}
+    assert families["chosen"] in FAMILIES
     wanted = (
         set(artifacts.read_json(folder / "metrics/bnn/0.json")) if (folder / "metrics/bnn").exists() else set()
     )
     wanted |= {"error_percent", "nll", "ece", "nll_temperature", "ece_temperature", "temperature"}
     wanted |= {f"{key}_{score}" for key in ("auroc", "fpr95") for score in (*ood.CLASSIFIER_SCORES, "headline")}
     wanted |= {"parameters", "members", "steps"}
-    for family in (*families["families"].values(), *reverse["families"].values()):
-        assert wanted <= set(family)
-        assert all(set(entry) == {"mean", "n", "ci95_seeds"} for entry in family.values())
-        assert family["auroc_headline"] == family[f"auroc_{families['headline']}"]
-    others = set(TINY["families"]) - {families["chosen"]}
-    assert set(families["paired"]) == others
+    for table in (families, reverse):
+        for family in table["families"].values():
+            assert wanted <= set(family)
+            assert all(set(entry) == {"mean", "n", "ci95_seeds"} for entry in family.values())
+            assert family["auroc_headline"] == family[f"auroc_{table['headline']}"]
+    assert set(families["paired"]) == {*FAMILIES, *LONG} - {families["chosen"]}
+    assert [families["families"][name]["nll"]["n"] for name in ("map", "map_ensemble_long")] == [2, 1]
     assert families["families"]["map_ensemble"]["members"]["mean"] == 2
 
 

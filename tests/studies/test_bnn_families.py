@@ -11,6 +11,7 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from stages import artifacts, params, temperature
+from stages.command import Failure
 from stages.evaluation import classification, ood
 from studies import run
 from studies.bnn_families import compared, plot, summarize
@@ -79,22 +80,29 @@ def test_table(tmp_path, monkeypatch):
     monkeypatch.setattr(summarize, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["summarize"])
     study = tmp_path / "studies/bnn_families"
-    for name, nll in (("a", 0.1), ("b", 0.2), ("reverse_a", 0.3)):
-        for seed, metrics in enumerate(family(nll, 0.9)):
+    for name, nll, seeds in (("a", 0.1, 3), ("b", 0.2, 3), ("b_long", 0.05, 1), ("reverse_a", 0.3, 1)):
+        for seed, metrics in enumerate(family(nll, 0.9, seeds=range(seeds))):
+            if name == "reverse_a":  # another score is the best there
+                metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b], reverse: [reverse_a], seconds: {a: 300, b: 300}}"
-    (study / "study.yaml").write_text(text)
+    text = "{seeds: [0, 1, 2], families: [a, b], long: [b_long], reverse: [%s], seconds: {a: 300, b: 300}}"
+    (study / "study.yaml").write_text(text % "reverse_b")
+    artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
+    with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
+        summarize.main()
+    (study / "study.yaml").write_text(text % "reverse_a")
     summarize.main()
     families, reverse = (
         artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
     )
     assert families["chosen"] == reverse["chosen"] == "a"
-    assert families["headline"] == reverse["headline"] == "entropy"
+    assert (families["headline"], reverse["headline"]) == ("entropy", "mutual_information")
     assert families["families"]["b"]["nll"] == {"mean": pytest.approx(0.8), "n": 3, "ci95_seeds": pytest.approx(0)}
     assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
-    assert set(families["paired"]) == {"b"} and not reverse["paired"]
+    assert {*families["paired"]} == {"b", "b_long"} and not reverse["paired"]
+    assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
     assert families["paired"]["b"]["nll"]["mean"] == pytest.approx(-0.1)
     assert {*reverse["families"]} == {*reverse["validation"]} == {"a"}
     assert not {"validation", "resampled"} & set(families["families"]["a"])
@@ -162,18 +170,23 @@ def test_runs_differ_from_the_pipeline_in_their_network_the_seeds_and_what_all_c
 
 def test_every_run_is_made_and_shown(settings):
     assert all(settings(name) for name in STUDY["runs"])
-    assert [*STUDY["families"], *STUDY["reverse"]] == STUDY["trained"]
-    assert {*STUDY["trained"]} == {*STUDY["runs"]} == {*STUDY["seconds"]}
+    assert [*STUDY["long"], *STUDY["reverse"]] == STUDY["once"]
+    assert {*STUDY["families"], *STUDY["once"]} == {*STUDY["runs"]} == {*STUDY["seconds"]}
+    assert {name.removesuffix("_long") for name in STUDY["long"]} < {*STUDY["families"]}
 
 
-def test_reversed_runs_are_the_runs_on_the_other_data_set(settings):
-    """With another budget."""
-    for name in STUDY["reverse"]:
-        longer = settings(name).bnn
-        budget = {"steps": longer.steps, "kl_warmup_steps": longer.kl_warmup_steps}
-        same = settings(name.removeprefix("reverse_")).bnn
-        assert longer == same.model_copy(update={"dataset": "fashion_mnist"} | budget)
-        assert settings(name).ood.bnn == "mnist"
+def test_long_and_reversed_runs_are_of_the_same_family(settings):
+    """With another budget; those on clothes with settings of their own."""
+    for name in STUDY["once"]:
+        found, same = settings(name), settings(name.removeprefix("reverse_").removesuffix("_long"))
+        assert STUDY["seconds"][name] == 750
+        if name in STUDY["long"]:
+            budget = {"steps": found.bnn.steps, "kl_warmup_steps": found.bnn.kl_warmup_steps}
+            assert found.bnn == same.bnn.model_copy(update=budget)
+        else:
+            assert (found.bnn.dataset, found.ood.bnn) == ("fashion_mnist", "mnist")
+            kinds = ("inference", "member", "network", "width", "kl_weight")
+            assert all(getattr(found.bnn, key) == getattr(same.bnn, key) for key in kinds)
 
 
 @pytest.mark.parametrize(
