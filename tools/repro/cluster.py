@@ -122,6 +122,8 @@ def at(address: str) -> Iterator[Client]:
         asyncio.run(answer(address))
     except (OSError, ValueError, TypeError) as error:  # the last two: the address cannot be read, no certificate
         raise Failure(f"the scheduler {address} does not answer: {error}") from error
+    # of a scheduler that is lost, which the stages report as the reason why they failed
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with Client(address, timeout=ANSWER, set_as_default=False) as client:
         yield client
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -93,9 +94,10 @@ class Run:
                 self.submit()
                 self.follow()
             finally:
-                client.cancel(list(self.futures.values()), force=True)
-                client.unregister_worker_plugin(name)
-                client.unsubscribe_topic(name)
+                with suppress(OSError):  # the scheduler may be lost
+                    client.cancel(list(self.futures.values()), force=True)
+                    client.unregister_worker_plugin(name)
+                    client.unsubscribe_topic(name)
 
     def summary(self) -> str:
         """How many stages ran, and how many did not, in words."""
@@ -108,6 +110,14 @@ class Run:
             self.client.wait_for_workers(1, timeout=parse_timedelta(patience()))
         except TimeoutError:
             raise Failure(lacking({})) from None
+        # first Python's version, which needs no code of ours: bytecode of another version can kill a worker
+        wanted = worker.installed("Python")
+        for address, packages in self.client.get_versions()["workers"].items():
+            python = ".".join(packages["host"]["python"].split(".")[:2])
+            if python != wanted:
+                raise Failure(
+                    f"worker {address} has Python {python}, but this run needs {wanted}: install it there"
+                )
         for address, wrong in self.client.run(worker.mismatch, self.workshop.packages).items():
             if wrong:
                 raise Failure(f"worker {address} has {wrong}: install the same requirements there")

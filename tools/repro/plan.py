@@ -68,7 +68,7 @@ def made(repo: Repo, targets: Sequence[str], allow_missing: bool = False) -> Pla
         label, names = stage.addressing, [parent.addressing for parent in parents]
         entry = entries[label] = dvc_api.entry_of(repo, stage)
         if stage.is_import:
-            raise Failure(f"{label}: imports cannot run on workers: run `dvc repro {label}` first")
+            raise Failure(f"{label}: workers cannot import data: use `dvc repro`, or track the file by `dvc add`")
         never = entry.content is None and not entry.is_data
         changed = never or stage.changed(allow_missing=True)
         absent = not changed and stage.changed_outs()

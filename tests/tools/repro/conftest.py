@@ -184,6 +184,7 @@ class Cluster:
     """A scheduler and workers."""
 
     address: str
+    scheduler: Server
     workers: list[Server]
 
 
@@ -209,7 +210,7 @@ def processes(folder: Path, *workers: dict[str, str], options: Sequence[str] = (
         return started[-1]
 
     try:
-        dask("scheduler", "scheduler --host 127.0.0.1 --port 0", {})
+        scheduler = dask("scheduler", "scheduler --host 127.0.0.1 --port 0", {})
         until(file.exists)
         common, running = "worker --no-nanny --nthreads 1 --local-directory scratch", []
         for number, environment in enumerate(workers):
@@ -218,7 +219,7 @@ def processes(folder: Path, *workers: dict[str, str], options: Sequence[str] = (
             running.append(dask(f"worker-{number}", words, environment))
         for server in running:
             until(lambda server=server: "Registered to" in server.log.read_text())
-        yield Cluster(yaml.safe_load(file.read_text())["address"], running)
+        yield Cluster(yaml.safe_load(file.read_text())["address"], scheduler, running)
     finally:
         for server in reversed(started):
             server.process.kill()

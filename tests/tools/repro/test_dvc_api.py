@@ -1,4 +1,4 @@
-"""The parts of DVC that tools/repro/dvc_api.py needs are there: a failure names what a new version changed."""
+"""The private parts of DVC and Dask that tools/repro needs: a failure names what a new version changed."""
 
 import inspect
 from importlib import import_module
@@ -9,6 +9,8 @@ from dvc.dvcfile import Lockfile
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
+from dvc.stage.cache import StageCache
+from dvc_data.hashfile.db import HashFileDB
 
 # of a package that DVC uses
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -20,9 +22,11 @@ NEEDED = {
         "plan_repro": ["graph", "stages"],
     },
     "dvc.stage.cache": {"_can_hash": ["stage"], "_get_stage_hash": ["stage"]},
-    "dvc.utils.serialize": {"load_yaml": ["path"], "modify_yaml": ["path"]},
+    "dvc.stage.exceptions": {"MissingDataSource": ["missing_files"]},
+    "dvc.utils.serialize": {"dumps_yaml": ["d"], "load_yaml": ["path"], "modify_yaml": ["path"]},
     "dvc_objects.fs.generic": {"copy": ["from_fs", "from_path", "to_fs", "to_path"]},
     "dvc.logger": {"setup": []},
+    "dask._task_spec": {"Task": ["key", "func", "_data_producer"], "parse_input": ["obj"]},
 }
 METHODS = [
     (Lockfile, "_load", []),
@@ -36,6 +40,14 @@ METHODS = [
     (PipelineStage, "get_used_objs", []),
     (Output, "commit", ["relink"]),
     (Output, "changed_cache", []),
+    (Output, "get_used_objs", []),
+    (StageCache, "save", ["stage"]),
+    (StageCache, "restore", ["stage"]),
+    (StageCache, "push", ["remote"]),
+    (StageCache, "get_used_objs", ["used_run_cache"]),
+    (StageCache, "_get_cache_path", ["key", "value"]),
+    (StageCache, "_create_stage", ["cache", "wdir"]),
+    (HashFileDB, "oids_exist", ["oids"]),
 ]
 
 

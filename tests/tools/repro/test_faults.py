@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+import yaml
 
 from tests.tools.repro.conftest import alive, pipeline, until
 
@@ -41,6 +42,19 @@ def test_a_lost_worker_costs_what_it_was_running(pair, cluster):
     assert expected.pop(f"{running}.bin") == 2 and set(expected.values()) == {1}
     serial.run("dvc", "repro")
     assert parallel.locks() == serial.locks()
+
+
+def test_a_lost_scheduler_ends_the_run_and_keeps_what_was_finished(pair, cluster):
+    _, parallel = pair
+    parallel.write(pipeline() | {"train-1": pipeline(seconds=60.0)["train-1"]})
+    driver = parallel.start("python", "-m", "tools.repro", "--scheduler", cluster.address)
+    until(lambda: parallel.starts("train-1.bin") and "evaluate-0: ran" in parallel.said.read_text())
+    cluster.scheduler.process.kill()
+    printed = parallel.end(driver, status=1)
+    assert "train-1: FAILED" in printed and "Client lost the connection to the scheduler" in printed
+    assert "3 ran" in printed and "3 failed or not run" in printed and "Traceback" not in printed
+    (lock,) = parallel.locks().values()
+    assert {*yaml.safe_load(lock)["stages"]} == {"data", "train-0", "evaluate-0"}
 
 
 @pytest.mark.parametrize("where", ["here", "cluster"])

@@ -76,7 +76,7 @@ def test_changed_data_and_imports_are_refused(project, planned, tmp_path):
     (tmp_path / "elsewhere").write_text("data")
     project.run("dvc", "import-url", "--quiet", str(tmp_path / "elsewhere"), "imported")
     project.write({"reader": stage("reader", "imported")})
-    with pytest.raises(Failure, match=r"imported.dvc: imports cannot run on workers"):
+    with pytest.raises(Failure, match=r"imported.dvc: workers cannot import data: use `dvc repro`"):
         planned()
 
 

@@ -1,11 +1,14 @@
 """What workers give to stages, and what is refused."""
 
 import itertools
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from stages.command import Failure
 from tests.tools.repro.conftest import pipeline, processes, stage
+from tools.repro import driver
 
 pytestmark = pytest.mark.slow
 IMPATIENT = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "2s"}
@@ -84,6 +87,16 @@ def test_workers_with_another_version_are_refused(project, tmp_path):
         printed = project.repro("--scheduler", cluster.address, status=1)
     assert "has dvc 0.1, but this run needs 3." in printed.splitlines()[-1] and "Traceback" not in printed
     assert not project.locks()
+
+
+def test_workers_with_another_python_are_refused_before_they_are_sent_any_code():
+    """They cannot run the bytecode of this one, and may die of it."""
+    client = Mock()
+    client.get_versions.return_value = {"workers": {"tcp://w": {"host": {"python": "3.9.18.final.0"}}}}
+    run = driver.Run(Mock(), driver.workshop(".", b"", {}, {}))
+    with pytest.raises(Failure, match=r"worker tcp://w has Python 3\.9, but this run needs 3\.1"):
+        run.on(client)
+    assert not client.run.called and not client.register_plugin.called
 
 
 def test_what_cannot_begin_says_so_in_one_line(project, tmp_path):
