@@ -23,16 +23,14 @@ def bad_parameter(objective: nn.Module) -> str | None:
 
 
 def collapse(history: list[tuple[int, float, float]]) -> str | None:
-    """A phrase for an ELBO that is finite, hopelessly below the best one before, and stays there.
-
-    One such row is not enough: it is a mean over many steps, which a single image with a huge density can spoil.
+    """A phrase for an ELBO, in the last row, that is finite and hopelessly below the best one before.
 
     Args:
         history: rows of step, ELBO in nats per datum, and a validation figure.
     """
+    step, now, _ = history[-1]
     best = max(elbo for _, elbo, _ in history)
-    if all(elbo < best - FALL * max(abs(best), 1.0) for _, elbo, _ in history[-2:]):
-        step, now, _ = history[-1]
+    if now < best - FALL * max(abs(best), 1.0):
         return f"step {step}: the ELBO has fallen from {best:.4g} to {now:.4g}"
     return None
 
