@@ -8,8 +8,8 @@ from scipy.ndimage import rotate
 from sklearn.datasets import load_digits, load_sample_image
 
 from stages import datasets, ood_data
+from stages.data_settings import MADE
 from stages.evaluation import bnn
-from stages.settings import MADE
 from tests import tiny
 
 MOST = 300

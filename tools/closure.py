@@ -19,7 +19,8 @@ from tools import deps
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("stages", "studies", "tools")
-VALIDATORS = ("stages.params", "stages.settings")  # DVC tracks the values; these only reject values
+# DVC tracks the values; these only reject values
+VALIDATORS = ("stages.data_settings", "stages.params", "stages.settings")
 REMEDY = "python -m tools.closure --write"
 
 _parsed = cache(ast.parse)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from stages import image_files
-from stages.settings import Local
+from stages.data_settings import Local
 from tests import tiny
 from tests.tiny import ROOT
 from tests.tools import untrained
