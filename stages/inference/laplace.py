@@ -11,7 +11,7 @@ from stages.models import weight_priors
 from stages.models.weight_guides import LaplaceGuide
 
 BATCH = 1000  # images per pass; the curvature is summed over all of them
-STEPS = 300  # of Adam on the logarithms of the prior precisions, which are two
+STEPS = 300  # of Adam on the logarithm of the prior precision
 
 
 def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params, images: Tensor, labels: Tensor):
@@ -19,9 +19,9 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
 
     It is the inverse of the generalised Gauss-Newton matrix of the log likelihood, Kronecker-factored, plus the
     prior's precision; weights and biases are separate blocks (Ritter et al. 2018; Daxberger et al. 2021). With
-    prior.scale = learned, the two precisions of that layer are those with the highest evidence of the data, by
-    the same approximation (MacKay 1992; Immer et al. 2021). The weight of the KL term multiplies the prior's
-    precision and, since it scales the entropy too, the covariance.
+    prior.scale = learned, all weights and biases of that layer share one precision, that with the highest evidence
+    of the data by the same approximation (MacKay 1992; Immer et al. 2021). The weight of the KL term multiplies
+    the prior's precision and, since it scales the entropy too, the covariance.
 
     Args:
         guide: already trained.
@@ -44,23 +44,23 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     tqdm.write("Laplace approximation of the last layer")
     approximation.fit(batches)
     if prior.scale == "learned":
-        precisions = most_evident(approximation, precisions)
+        precisions = most_evident(approximation, precisions[:1]).expand(len(precisions))
     approximation.prior_precision = guide.kl_weight * precisions
     covariance = approximation.posterior_precision.to_matrix(exponent=-1)
     with torch.no_grad():
         guide.scale_tril.copy_(torch.linalg.cholesky(guide.kl_weight * covariance))
 
 
-def most_evident(approximation, precisions: Tensor) -> Tensor:
-    """The prior precisions, one for each block, with the highest evidence by a Laplace approximation.
+def most_evident(approximation, precision: Tensor) -> Tensor:
+    """The prior precision with the highest evidence by a Laplace approximation, (1,).
 
     Args:
         approximation: fitted, by laplace-torch.
-        precisions: where to start, (blocks,).
+        precision: where to start, (1,).
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "By default `link_approx`")  # of predictions, which are not made here
-        approximation.optimize_prior_precision("glm", "marglik", n_steps=STEPS, init_prior_prec=precisions)
+        approximation.optimize_prior_precision("glm", "marglik", n_steps=STEPS, init_prior_prec=precision)
     learned = approximation.prior_precision.detach()
-    tqdm.write(f"prior sd of its weights and biases: {', '.join(f'{sd:.3g}' for sd in learned.rsqrt().tolist())}")
+    tqdm.write(f"prior sd of the last layer: {float(learned.rsqrt()):.3g}")
     return learned

@@ -14,7 +14,7 @@ The weights are independent. `scale` multiplies every sd, with a factor for each
                highest bound on the evidence of the data. Given q(w), the best sd is the root of E_q[w^2], so a
                weight costs KL(q || prior) = log(1 + mean^2 / variance) / 2 nats, and one that explains nothing
                shrinks to zero with its prior, where it adds no noise (automatic relevance determination; MacKay
-               1994, Neal 1996; Kharitonov et al. 2018). A Laplace approximation learns the two sds of the last
+               1994, Neal 1996; Kharitonov et al. 2018). A Laplace approximation learns one sd, of the last
                layer alone, once the points are trained
 """
 

@@ -1,7 +1,10 @@
 """The Laplace approximation of the last layer against dense matrices."""
 
+import math
+
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 from torch import nn
 
 from stages.inference import laplace
@@ -40,3 +43,26 @@ def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch, kl
     assert (
         wanted.diag() < torch.tensor([sds[0] ** 2] * 12 + [sds[1] ** 2] * 3)
     ).all()  # the data reduce the variance
+
+
+def test_learned_sd_of_the_last_layer_has_the_highest_evidence():
+    """log p(y) = const - t |w|^2 / 2 - log det(H + t) / 2 + n log(t) / 2, for the precision t of n weights w."""
+    torch.manual_seed(0)
+    trained = network()
+    guide = LaplaceGuide({f"network.{name}": value for name, value in trained.named_parameters()})
+    image, labels = torch.rand(784), torch.randint(CLASSES, (IMAGES,))
+    laplace.fit(guide, network(), prior("normal", "learned"), image.expand(IMAGES, -1), labels)
+
+    a, p = trained[:2](image).double().detach(), trained(image).softmax(-1).double().detach()
+    curvature = p.diag() - p.outer(p)
+    h = torch.block_diag(IMAGES * torch.kron(curvature, a.outer(a)), IMAGES * curvature)
+    squares = sum(float(parameter.detach().double().square().sum()) for parameter in trained[2].parameters())
+    identity = torch.eye(len(h)).double()
+
+    def cost(log_precision: float) -> float:
+        t = math.exp(log_precision)
+        return t * squares / 2 + float(torch.logdet(h + t * identity)) / 2 - len(h) * log_precision / 2
+
+    best = math.exp(minimize_scalar(cost, bounds=(-5.0, 10.0), method="bounded").x)
+    wanted = torch.linalg.inv(h + best * identity)
+    torch.testing.assert_close((guide.scale_tril @ guide.scale_tril.T).double(), wanted, rtol=0.02, atol=1e-4)
