@@ -115,9 +115,7 @@ class Run:
         for address, packages in self.client.get_versions()["workers"].items():
             python = ".".join(packages["host"]["python"].split(".")[:2])
             if python != wanted:
-                raise Failure(
-                    f"worker {address} has Python {python}, but this run needs {wanted}: install it there"
-                )
+                raise Failure(f"worker {address} has Python {python}, but this run needs {wanted}: use that there")
         for address, wrong in self.client.run(worker.mismatch, self.workshop.packages).items():
             if wrong:
                 raise Failure(f"worker {address} has {wrong}: install the same requirements there")
