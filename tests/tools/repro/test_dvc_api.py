@@ -51,7 +51,15 @@ METHODS = [
 ]
 
 
-@pytest.mark.parametrize(("module", "name"), [(module, name) for module in NEEDED for name in NEEDED[module]])
+# Dask's are for `make test-slow`: the setup of `make test` has no Dask
+FUNCTIONS = [
+    pytest.param(module, name, marks=[pytest.mark.slow] if module.startswith("dask") else [])
+    for module in NEEDED
+    for name in NEEDED[module]
+]
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS)
 def test_function_takes_these_arguments(module, name):
     function = getattr(import_module(module), name)
     assert takes(function, NEEDED[module][name]), f"{module}.{name}{inspect.signature(function)}"

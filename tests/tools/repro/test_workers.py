@@ -8,7 +8,6 @@ import yaml
 
 from stages.command import Failure
 from tests.tools.repro.conftest import pipeline, processes, stage
-from tools.repro import driver
 
 pytestmark = pytest.mark.slow
 IMPATIENT = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "2s"}
@@ -91,6 +90,8 @@ def test_workers_with_another_version_are_refused(project, tmp_path):
 
 def test_workers_with_another_python_are_refused_before_they_are_sent_any_code():
     """They cannot run the bytecode of this one, and may die of it."""
+    from tools.repro import driver  # it imports Dask, which the setup of `make test` has not
+
     client = Mock()
     client.get_versions.return_value = {"workers": {"tcp://w": {"host": {"python": "3.9.18.final.0"}}}}
     run = driver.Run(Mock(), driver.workshop(".", b"", {}, {}))
