@@ -37,6 +37,7 @@ TRIAL = [
     ("ece", 4),
     ("temperature", 2),
 ]  # key in metrics/bnn_tuning.json, decimals
+UNSAID = ("dataset", "inference", "member", "prior")  # in the family's name, or shown key by key
 
 
 def families(name: str = "bnn_families") -> str:
@@ -98,12 +99,17 @@ def tuning() -> str:
             mark = "**" if name == of["chosen"] else ""
             cells = (f"{trial[key]:.{decimals}f}" for key, decimals in TRIAL)
             settings = _settings(study["runs"][name]["bnn"])
-            lines.append(f"| {mark}{label(family)}{mark} | {settings} | " + " | ".join(cells) + " |")
+            lines.append(f"| {mark}{_tuned(family)}{mark} | {settings} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+def _tuned(family: str) -> str:
+    name = family.removeprefix("reverse_")
+    return label(name) + (", on Fashion-MNIST" if name != family else "")
+
+
 def _settings(changes: dict) -> str:
-    flat = {key: value for key, value in changes.items() if key not in ("inference", "member", "prior")}
+    flat = {key: value for key, value in changes.items() if key not in UNSAID}
     flat |= {f"prior.{key}": value for key, value in changes.get("prior", {}).items()}
     return ", ".join(f"`{key}: {value}`" for key, value in flat.items())
 

@@ -1,6 +1,6 @@
-"""Measure one trial on validation digits.
+"""Measure one trial on validation images of the data set that it learns.
 
-Writes studies/bnn_tuning/metrics/<run>/<seed>.json: error_percent, nll, brier and ece of validation digits, and
+Writes studies/bnn_tuning/metrics/<run>/<seed>.json: error_percent, nll, brier and ece of these images, and
 temperature, the one that would make their likelihood highest.
 """
 

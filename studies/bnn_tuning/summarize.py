@@ -1,7 +1,7 @@
 """Gather the trials.
 
 Writes metrics/bnn_tuning.json: {families: {name: {chosen: run, trials: {run: {key: number}}}}}. The chosen trial
-of a family is the one with the lowest negative log likelihood of validation digits.
+of a family is the one with the lowest negative log likelihood of validation images.
 """
 
 import argparse

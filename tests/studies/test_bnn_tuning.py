@@ -19,7 +19,11 @@ def test_families_have_as_many_trials_each():
 @pytest.mark.parametrize("name", STUDY["trained"])
 def test_trials_are_of_their_family(name):
     changes, family = STUDY["runs"][name]["bnn"], name.rpartition("_")[0]
-    assert changes["inference"] == family.removeprefix("tempered_")
+    kind = family.removeprefix("reverse_").removeprefix("tempered_")
+    ensemble = kind.endswith("_ensemble")
+    assert changes["inference"] == ("ensemble" if ensemble else kind)
+    assert changes.get("member") == (kind.removesuffix("_ensemble") if ensemble else None)
+    assert (changes.get("dataset") == "fashion_mnist") == family.startswith("reverse")
     assert ("kl_weight" in changes) == family.startswith("tempered")
 
 
