@@ -62,6 +62,15 @@ def test_training_declares_what_its_posterior_depends_on(model):
     assert set(stage["params"]) == {*inference.PARAMS, *ALWAYS}
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_a_study_computes_depends_on_the_machine_settings(name):
+    """Unless the study sets them itself: they change how sums are rounded."""
+    study = yaml.safe_load((closure.ROOT / "studies" / name.partition(":")[0] / "study.yaml").read_text())
+    named = STUDIES[name].get("params", [])
+    if "device" in named:
+        assert {key for key in ALWAYS if key not in named} <= {*study.get("common", {})}
+
+
 def test_every_dep_file_exists():
     named = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith(("stages", "req"))}
     assert all(Path(closure.ROOT / dep).exists() for dep in named)

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import yaml
 
 from stages import params
 from stages.command import Failure
-from stages.models import bnn
 from studies import run
 
 
@@ -82,17 +82,27 @@ def test_a_stage_is_asked_for():
     assert result.returncode == 2 and "which stage?" in result.stderr
 
 
-@pytest.mark.parametrize("study", ["bnn_families", "bnn_tuning", "more_data", "reference"])
+INDEPENDENT = {  # studies that do not depend on the default model, and the model that they train
+    "bnn_families": "bnn",
+    "bnn_tuning": "bnn",
+    "more_data": "bnn",
+    "reference": "bnn",
+    "vae_likelihood": "vae",
+}
+
+
+@pytest.mark.parametrize("study", INDEPENDENT)
 def test_runs_set_every_field_where_the_study_does_not_depend_on_the_default(study):
     """Otherwise another default would change its results, and DVC would not know."""
-    folder, default = run.ROOT / "studies" / study, params.read(run.ROOT / "params.yaml")["bnn"]
+    model = INDEPENDENT[study]
+    folder, default = run.ROOT / "studies" / study, params.read(run.ROOT / "params.yaml")[model]
     stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
-    assert not any("bnn" in stage.get("params", []) for stage in stages)
+    assert not any(model in stage.get("params", []) for stage in stages)
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     for changes in settings["runs"].values():
         section = {
             key: dict.fromkeys(value) if isinstance(value, dict) else None for key, value in default.items()
         }
         for part in (settings["common"], changes):
-            section = params.merged(section, part["bnn"])
-        bnn.Params(**section)
+            section = params.merged(section, part[model])
+        import_module(f"stages.models.{model}").Params(**section)
