@@ -27,8 +27,8 @@ SEEDS = {"validation": 0, "test": 1}
 INVERTED = "inverted_"  # before the name of a data set
 PHOTOGRAPHS = {"validation": "flower.jpg", "test": "china.jpg"}
 QUARTER, BLOCK = 14, 7  # sides of the blocks that are shuffled, pixels
-# for choices, by model: made without any image of the data sets that it is meant to tell apart, and nothing that
-# may pass for what it has learned
+# for choices, by model: made without any image of the data set that stands for foreign ones, and nothing that may
+# pass for what it has learned
 SURROGATES = {
     "bnn": ("gaussian_noise", "uniform_noise", "strokes", "photographs", "shuffled_blocks"),
     "vae": ("gaussian_noise", "uniform_noise", "constant", "photographs", "shuffled_quarters", "shuffled_blocks"),
@@ -41,7 +41,7 @@ def load(name: str, split: str, settings: Settings, learned: str | None = None) 
 
     Args:
         name: one of data_sets, the same after `inverted_`, or one of `MADE`.
-        split: `validation` or `test`; the two have no image in common.
+        split: `validation` or `test`; the two have no image in common, but for `constant`.
         settings: `images` and `ood.images` say how many to use, at most.
         learned: the data set that the model learns; `bnn.dataset` if None.
 

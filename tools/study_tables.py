@@ -180,6 +180,7 @@ def likelihoods() -> str:
 LABELS = [  # key in metrics/ssvae_labels.json, what to call it, decimals
     ("error_percent", "error %", 2),
     ("nll", "NLL", 3),
+    ("brier", "Brier", 4),
     ("ece", "ECE", 3),
     ("nll_temperature", "NLL, with temperature", 3),
     ("ece_temperature", "ECE, with temperature", 3),
@@ -202,14 +203,13 @@ def label_pairs() -> str:
     """Paired differences between models of the study of labels, from metrics/ssvae_labels.json."""
     if not (found := _study("ssvae_labels")):
         return NOT_RUN
-    lines = ["| | labels | error % | NLL | NLL, with temperature |", "|---" * 5 + "|"]
+    lines = ["| | labels | " + " | ".join(text for _, text, _ in LABELS) + " |", "|---" * (len(LABELS) + 2) + "|"]
     for pair, by_labels in found["paired"].items():
         name = " − ".join(f"`{model}`" for model in pair.split(" - "))
         for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
-            error, *others = (metrics[key] for key in ("error_percent", "nll", "nll_temperature"))
             cells = [
-                f"{_plus_minus(error, 2)}, ± {error['ci95_test'] or 0:.2f}",
-                *(_plus_minus(of, 3) for of in others),
+                f"{_plus_minus(metrics[key], decimals)}, ± {metrics[key]['ci95_test']:.{decimals}f}"
+                for key, _, decimals in LABELS
             ]
             lines.append(f"| {name} | {int(count):,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -17,8 +17,11 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "ssvae.nll": ("negative log likelihood (nats)", 3),
     "ssvae.labels_only_nll": ("the same of its classifier without unlabelled images", 3),
     "ssvae.ece": ("expected calibration error", 3),
+    "ssvae.labels_only_ece": ("the same of its classifier without unlabelled images", 3),
     "ssvae.nll_temperature": ("negative log likelihood after temperature scaling (nats)", 3),
-    "ssvae.generative_error_percent": ("error of the generative answer, by Bayes' rule (%)", 2),
+    "ssvae.labels_only_nll_temperature": ("the same of its classifier without unlabelled images", 3),
+    "ssvae.one_draw_error_percent": ("error on one binary draw of each digit (%)", 2),
+    "ssvae.generative_error_percent": ("error of the generative answer, by Bayes' rule, on the same draws (%)", 2),
     "ssvae.conditional_accuracy_lenet_percent": ("drawn digits that a LeNet recognises (%)", 1),
     "ssvae.train_on_drawn_accuracy_percent": ("accuracy of a LeNet that was trained on drawn digits alone (%)", 1),
     "ssvae.hidden_half_nll": ("negative log likelihood of a hidden half (nats)", 1),
@@ -34,18 +37,23 @@ HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summa
 def metrics(predictions: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
     """Metrics of classification, likelihood (bounds as costs, nats per image) and generation.
 
-    Those of the baseline are prefixed with labels_only_, those of the answer by Bayes' rule with generative_, and
-    `minus_labels_only` marks differences on the same cases: negative where the model is better.
+    Those of the baseline are prefixed with labels_only_, and `minus_labels_only` marks differences on the same
+    cases: negative where the model is better. On one binary draw of each image, those of the answer by Bayes' rule
+    are prefixed with generative_, those of the classifier with one_draw_.
     """
     cases = predictions["cases"]
     ours, baseline = classified(cases, ""), classified(cases, BASELINE)
-    generative = scores(softmax(cases["log_joint"], axis=1), cases["labels"])
+    answers = {"generative": softmax(cases["log_joint"], axis=1), "one_draw": cases["one_draw_probabilities"]}
+    of_one_draw = {}
+    for name, p in answers.items():
+        found = scores(p, cases["labels"])
+        of_one_draw |= {f"{name}_{key}": found[key] for key in ("error_percent", "nll", "ece")}
     return (
         {"labels": int(cases["kept_labels"][0])}
         | ours
         | {f"{BASELINE}{name}": value for name, value in baseline.items()}
         | {f"{name}_minus_labels_only": ours[name] - baseline[name] for name in DIFFERENCES}
-        | {f"generative_{name}": generative[name] for name in ("error_percent", "nll", "ece")}
+        | of_one_draw
         | {
             "elbo": -float(cases["elbo"].mean(dtype=np.float64)),
             "iwae": -float(logsumexp(cases["log_joint"].astype(np.float64), axis=1).mean()),

@@ -96,14 +96,15 @@ def regret(model: PyroModule, guide: PyroModule, pixels: Tensor, ood: OutOfDistr
 
 def _regret(model: PyroModule, guide: PyroModule, x: Tensor, ood: OutOfDistribution) -> Tensor:
     moves = unmoved(guide, x)
+    generator = torch.cuda if x.is_cuda else torch.random  # the one that Pyro draws from
 
     def elbo(samples: int) -> Tensor:
         return likelihood.log_weights(model, Moved(moves)(guide), x, samples)[0].mean(0)
 
     with torch.no_grad():
-        state = torch.get_rng_state()
+        state = generator.get_rng_state()
         encoded = elbo(ood.importance_samples)
     refine(moves, lambda: elbo(1), ood.regret_steps, ood.regret_learning_rate)
     with torch.no_grad():
-        torch.set_rng_state(state)
+        generator.set_rng_state(state)
         return elbo(ood.importance_samples) - encoded

@@ -50,8 +50,9 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
 
     Returns:
         cases: labels and kept_labels (images,); probabilities (images, 10) and their temperature (images,); the
-            same of the baseline, labels_only_probabilities and labels_only_temperature; log_joint (images, 10) and
-            elbo (images,), nats.
+            same of the baseline, labels_only_probabilities and labels_only_temperature; of one binary draw of each
+            image, one_draw_probabilities (images, 10) of the classifier, log_joint (images, 10) and elbo
+            (images,), nats.
         digits, drawn, real, real_variety: drawn digits, and what judges say of them and of real ones:
             stages/predictive/digits.py.
         halves: labels (images,); probabilities (images, 10) of the classes given the upper half; hidden and
@@ -67,6 +68,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     cases = label_classifier.predicted(settings, seed, networks, held_out.pixels) | {
         "labels": held_out.labels,
         "kept_labels": torch.full((len(held_out),), len(datasets.kept_labels(seed)[0])),
+        "one_draw_probabilities": torch.cat([guide.classifier(x).softmax(-1) for x in binary.split(1000)]),
         "elbo": class_bounds.unlabelled_elbo(model, guide, binary),
         "log_joint": class_bounds.log_joint(model, guide, binary, settings.evaluate.ssvae.importance_samples),
     }

@@ -1,6 +1,6 @@
 """Measure one run, for one seed: its classifier on test images, and in some runs the digits that it draws.
 
-Which images are classified wrongly is listed, so that models can be compared image by image.
+Its metrics on resamples of the images are listed, so that the interval of a difference between models is paired.
 
 Writes studies/labels/predictions/<run>/<seed>/ and, computed from it, studies/labels/metrics/<run>/<seed>.json.
 """
@@ -9,11 +9,16 @@ import argparse
 import os
 from pathlib import Path
 
+import numpy as np
 import yaml
+from tqdm import tqdm
 
 from stages import artifacts, command
+from stages.evaluation import ssvae as evaluation
 from studies import run
-from studies.labels import STUDY
+from studies.labels import COMPARED, STUDY
+
+RESAMPLES = 200
 
 
 def main() -> None:
@@ -27,8 +32,9 @@ def main() -> None:
     os.chdir(run.prepare(STUDY, args.run))
     settings = command.settings_of("params.yaml")
 
+    import torch
+
     from stages import runtime
-    from stages.evaluation import ssvae as evaluation
     from stages.inference import posterior
     from stages.models import judge, labels_only, ssvae
     from stages.predictive import digits, label_classifier
@@ -46,12 +52,12 @@ def main() -> None:
     else:
         model, _ = trained(labels_only, settings.ssvae, Path(f"posteriors/labels_only/{args.seed}"))
         network = model.classifier
+    torch.manual_seed(args.seed)  # all models see the same binary draws
     held_out, binary = label_classifier.held_out(settings, args.seed, device)
     cases = label_classifier.predicted(settings, args.seed, {"": network}, held_out.pixels)
     groups = {"cases": cases | {"labels": held_out.labels.cpu().numpy()}}
     metrics = evaluation.classified(groups["cases"], "")
-    wrong = groups["cases"]["probabilities"].argmax(axis=1) != groups["cases"]["labels"]
-    metrics |= {"wrong": wrong.nonzero()[0].tolist(), "images": len(wrong)}
+    metrics["resampled"] = resampled(groups["cases"])
     if args.run in study["drawing"] and args.seed == study["seeds"][0]:
         judge_model, _ = trained(judge, settings.judge, run.ROOT / f"posteriors/judge/{args.seed}")
         groups |= digits.on_demand(settings, model, judge_model.classifier, held_out, binary)
@@ -59,6 +65,23 @@ def main() -> None:
     folder = run.ROOT / "studies" / STUDY
     artifacts.write_groups(folder / "predictions" / args.run / str(args.seed), groups)
     artifacts.write_json(folder / "metrics" / args.run / f"{args.seed}.json", metrics)
+
+
+def resampled(cases: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """Metrics on bootstrap resamples of the images, with the same indices for every model.
+
+    Args:
+        cases: probabilities (images, 10), temperature and labels (images,).
+
+    Returns:
+        For each of `COMPARED`, one number per resample.
+    """
+    generator, size = np.random.default_rng(0), len(cases["labels"])
+    rows = []
+    for _ in tqdm(range(RESAMPLES), desc="bootstrap", disable=None):
+        index = generator.integers(size, size=size)
+        rows.append(evaluation.classified({name: values[index] for name, values in cases.items()}, ""))
+    return {key: [row[key] for row in rows] for key in COMPARED}
 
 
 if __name__ == "__main__":

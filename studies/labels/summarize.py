@@ -3,8 +3,8 @@
 Writes metrics/ssvae_labels.json: {models: {name: {labels: {key: {mean, n, ci95_seeds}}}}, paired:
 {"<name> - <other>": {labels: {key: {mean, n, ci95_seeds}}}}}. A difference is that of two models on the same
 test images and, but for `default_random`, with the same labels; it is negative where the first is better. Its
-interval is the t interval over draws of labels. That of the error also has ci95_test, the bootstrap interval over
-test images of its mean over these draws.
+interval is the t interval over draws of labels, and ci95_test is the bootstrap interval over test images of the
+mean over these draws.
 """
 
 import argparse
@@ -15,15 +15,12 @@ import yaml
 
 from stages import artifacts, command
 from stages.evaluation import intervals
-from studies.labels import STUDY
+from studies.labels import COMPARED, STUDY
 from studies.run import ROOT
-
-COMPARED = ("error_percent", "nll", "brier", "ece", "nll_temperature", "ece_temperature")
-RESAMPLES = 1000
 
 
 def main() -> None:
-    """Read metrics and predictions of all runs, and write the summary."""
+    """Read the metrics of all runs, and write the summary."""
     argparse.ArgumentParser(prog="python -m studies.labels.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
@@ -60,29 +57,18 @@ def table(measured: dict[str, list[dict]], compared: list[list[str]]) -> dict:
 
 def row(of_seeds: list[dict]) -> dict:
     """Each metric over the seeds that have it."""
-    keys = dict.fromkeys(key for of in of_seeds for key in of if key not in ("wrong", "images"))
+    keys = dict.fromkeys(key for of in of_seeds for key in of if key != "resampled")
     return {key: intervals.over_seeds([of[key] for of in of_seeds if key in of]) for key in keys}
 
 
 def difference(first: list[dict], second: list[dict]) -> dict:
     """Metrics of one run minus those of another, seed by seed."""
-    found = {
-        key: intervals.over_seeds([ours[key] - theirs[key] for ours, theirs in zip(first, second, strict=True)])
-        for key in COMPARED
-    }
-    # for each test image, by how many of the draws more often the first is wrong
-    images = first[0]["images"]
-    more = np.zeros(images)
-    for ours, theirs in zip(first, second, strict=True):
-        more[ours["wrong"]] += 1 / len(first)
-        more[theirs["wrong"]] -= 1 / len(first)
-    over_images = intervals.bootstrap(
-        lambda groups: {"error_percent": 100 * float(groups["images"]["more"].mean())},
-        {"images": {"more": more}},
-        {"images"},
-        RESAMPLES,
-    )
-    found["error_percent"]["ci95_test"] = over_images["error_percent"]
+    pairs = list(zip(first, second, strict=True))
+    found = {}
+    for key in COMPARED:
+        resamples = np.mean([np.subtract(*(of["resampled"][key] for of in pair)) for pair in pairs], axis=0)
+        found[key] = intervals.over_seeds([ours[key] - theirs[key] for ours, theirs in pairs])
+        found[key]["ci95_test"] = 1.96 * float(resamples.std())
     return found
 
 

@@ -1,4 +1,4 @@
-"""Score test images of the learned kind and others, with one of the two models.
+"""Score test images of the learned kind and others, with one of the models.
 
 The scores are those of the pipeline (stages/surrogates.py, stages/ood.py); densities are fitted to training images
 of the model. Writes studies/vae_ood/runs/<model>/predictions/<images>.safetensors, the scores of each image, and

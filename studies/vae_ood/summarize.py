@@ -15,7 +15,7 @@ from studies.vae_ood import STUDY
 
 
 def main() -> None:
-    """Read the metrics of both models, and write the table."""
+    """Read the metrics of all models, and write the table."""
     argparse.ArgumentParser(prog="python -m studies.vae_ood.summarize", description=__doc__).parse_args()
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
@@ -24,11 +24,13 @@ def main() -> None:
 
 
 def table(folder: Path, pairs: dict[str, dict], headline: str) -> dict:
-    """The table, from the files <model>.json in `folder`."""
-    rows = {}
+    """The table, from the files <model>.json in `folder`; of a pair with `scores`, these alone."""
+    rows: dict[str, dict] = {}
     for model, pair in pairs.items():
         metrics = artifacts.read_json(folder / f"{model}.json")
-        rows |= {f"{pair['learned']}_vs_{other}": metrics[other] for other in pair["others"]}
+        for other in pair["others"]:
+            row = rows.setdefault(f"{pair['learned']}_vs_{other}", {})
+            row |= {score: metrics[other][score] for score in pair.get("scores", metrics[other])}
     return {"chosen": headline, "pairs": rows}
 
 

@@ -142,8 +142,10 @@ def _ssvae(predictions: dict) -> dict[str, float]:
     joint = cases["log_joint"].astype(float)
     highest = joint.max(axis=1, keepdims=True)
     total = np.exp(joint - highest).sum(axis=1, keepdims=True)
-    generative = _bnn({"cases": {"labels": labels, "probabilities": np.exp(joint - highest) / total}})
-    rows |= {f"generative_{name}": generative[name] for name in ("error_percent", "nll", "ece")}
+    answers = {"generative": np.exp(joint - highest) / total, "one_draw": cases["one_draw_probabilities"]}
+    for answer, p in answers.items():
+        found = _bnn({"cases": {"labels": labels, "probabilities": p}})
+        rows |= {f"{answer}_{name}": found[name] for name in ("error_percent", "nll", "ece")}
     rows["iwae"] = -math.fsum((highest + np.log(total))[:, 0]) / len(labels)
     return rows | _digits(predictions) | _half_digits(predictions["halves"])
 

@@ -8,6 +8,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from stages import complexity, datasets
+from stages.models import vae as vae_model
 from stages.predictive import foreign, likelihood, vae
 from tests import tiny
 
@@ -124,11 +125,19 @@ def test_upper_level_alone_bounds_the_same_likelihood():
     np.testing.assert_allclose(above, likelihood.bounds(model, guide, x, 20_000)["iwae"], atol=0.1)
 
 
-def test_bound_from_the_upper_level_is_among_the_statistics_of_two_levels(trained, two_levels):
-    pixels = (tiny.images(2).pixels > 127).to(torch.uint8) * 255  # binary: every draw is the same
-    ood = OOD.model_copy(update={"importance_samples": 1000, "binarisations": 1})
-    found = foreign.statistics(*two_levels, pixels, ood)
-    np.testing.assert_allclose(found["iwae_above"], found["iwae"], rtol=0.05)
+def test_bound_from_the_upper_level_is_among_the_statistics_of_two_levels(trained, two_levels, monkeypatch):
+    bounds, of = likelihood.bounds, {}
+
+    def recorded(model, guide, x, samples):
+        of[type(guide)] = bounds(model, guide, x, samples)
+        return of[type(guide)]
+
+    monkeypatch.setattr(likelihood, "bounds", recorded)
+    pixels = tiny.images(2).pixels
+    found = foreign.statistics(*two_levels, pixels, OOD.model_copy(update={"binarisations": 1}))
+    assert {*of} == {vae_model.Guide, foreign.UpperLevel}
+    np.testing.assert_allclose(found["iwae"], of[vae_model.Guide]["iwae"])
+    np.testing.assert_allclose(found["iwae_above"], of[foreign.UpperLevel]["iwae"])
     assert "iwae_above" not in foreign.statistics(*trained, pixels, OOD)
 
 

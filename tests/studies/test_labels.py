@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from stages import params
+from stages.evaluation import ssvae
 from studies import run
-from studies.labels import plot, summarize
+from studies.labels import COMPARED, measure, plot, summarize
 
 STUDY = yaml.safe_load((run.ROOT / "studies/labels/study.yaml").read_text())
 
@@ -55,15 +56,15 @@ def test_every_run_is_in_one_list_of_stages():
     assert set(plot.SHOWN) <= names
 
 
-def metrics(wrong, nll):
-    entry = dict.fromkeys(summarize.COMPARED, 0.0)
-    return entry | {"error_percent": 100 * len(wrong) / 50, "nll": nll, "wrong": wrong, "images": 50}
+def metrics(error, nll, resampled=(0.0, 0.0)):
+    resamples = {key: list(resampled) for key in COMPARED}
+    return dict.fromkeys(COMPARED, 0.0) | {"error_percent": error, "nll": nll, "resampled": resamples}
 
 
 MEASURED = {
-    "a_100": [metrics([0, 1], 0.1), metrics([0, 1, 2], 0.3)],
-    "b_100": [metrics([0, 1, 3, 4], 0.2), metrics([5, 6, 7, 8, 9], 0.5)],
-    "b_1000": [metrics([], 0.2), metrics([], 0.4)],
+    "a_100": [metrics(4, 0.1, (1, 2)), metrics(6, 0.3, (3, 4))],
+    "b_100": [metrics(8, 0.2, (1, 3)), metrics(10, 0.5, (1, 5))],
+    "b_1000": [metrics(0, 0.2), metrics(0, 0.4)],
 }
 
 
@@ -76,7 +77,7 @@ def test_table_has_mean_and_interval_of_every_model():
         "n": 2,
         "ci95_seeds": pytest.approx(12.7062 * 2**0.5 / 2**0.5, rel=1e-4),
     }
-    assert "wrong" not in models["a"]["100"]
+    assert "resampled" not in models["a"]["100"]
 
 
 def test_differences_are_paired():
@@ -86,9 +87,22 @@ def test_differences_are_paired():
     assert found["error_percent"]["mean"] == pytest.approx(-4)  # of -4 and -4
     assert found["error_percent"]["ci95_seeds"] == pytest.approx(0, abs=1e-9)
     assert found["nll"]["mean"] == pytest.approx(-0.15)
-    # images 0 to 2: wrong in one more of the two draws; 3 to 9: in one fewer
-    more = np.zeros(50)
-    more[[0, 1, 2]] += 0.5
-    more[[3, 4, 5, 6, 7, 8, 9]] -= 0.5
-    half_width = 100 * 1.96 * more.std() / 50**0.5
-    assert found["error_percent"]["ci95_test"] == pytest.approx(half_width, rel=0.15)
+    # resamples of the mean difference: (0 + 2) / 2 and (-1 - 1) / 2, with an sd of 1
+    assert [of["ci95_test"] for of in found.values()] == [pytest.approx(1.96)] * len(COMPARED)
+
+
+def test_resamples_have_the_spread_of_a_mean_over_images():
+    """The same for all models: twins that agree on every image do not differ on any resample."""
+    right = np.random.default_rng(3).random(400) < 0.9
+    p = np.where(right[:, None], [0.9, 0.1], [0.2, 0.8])
+    cases = {"probabilities": p, "labels": np.zeros(400, int), "temperature": np.full(400, 2.0)}
+    found = measure.resampled(cases)
+    assert {*found} == {*COMPARED}
+    for key, per_image in (("error_percent", 100 * (1 - right)), ("nll", -np.log(p[:, 0]))):
+        assert np.mean(found[key]) == pytest.approx(per_image.mean(), abs=0.3 * per_image.std() / 20)
+        assert np.std(found[key]) == pytest.approx(per_image.std() / 20, rel=0.2)
+    assert measure.resampled(cases) == found
+    # a resample as a whole, after the temperature
+    index = np.random.default_rng(0).integers(400, size=400)
+    first = ssvae.classified({name: values[index] for name, values in cases.items()}, "")
+    assert found["nll_temperature"][0] == pytest.approx(first["nll_temperature"])
