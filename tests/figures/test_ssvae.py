@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from PIL import Image
 
 from stages.figures import ssvae
@@ -35,11 +36,25 @@ def test_all_figures_are_drawn(tmp_path):
         assert pixels.std() > 5 and min(pixels.shape) > 150, path.name
 
 
-def test_curves_of_the_study_are_drawn_for_every_model(tmp_path):
-    entry = {"mean": 3.0, "n": 3, "ci95_seeds": 0.5}
+def test_curves_of_the_study_have_every_model_with_its_intervals(tmp_path, monkeypatch):
+    def entry(number):
+        return {"mean": 3.0 + number, "n": 3, "ci95_seeds": 0.5 + number}
+
     models = {
-        name: {"100": dict.fromkeys(plot.PANELS, entry), "1000": dict.fromkeys(plot.PANELS, entry)}
-        for name in plot.SHOWN
+        name: {str(labels): dict.fromkeys(plot.PANELS, entry(number)) for labels in (1000, 100)}
+        for number, name in enumerate(plot.SHOWN)
     }
+    drawn, errorbar = [], Axes.errorbar
+
+    def recorded(self, x, y, yerr, *args, **kwargs):
+        drawn.append((kwargs["label"], [*x], [*y], [[*side] for side in yerr]))
+        return errorbar(self, x, y, yerr, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, "errorbar", recorded)
     plot.curves(tmp_path / "labels.png", models)
+    lines = [
+        (label, [100, 1000], [3.0 + number] * 2, [[0.5 + number] * 2] * 2)  # below and above
+        for number, (label, *_) in enumerate(plot.SHOWN.values())
+    ]
+    assert drawn == lines * len(plot.PANELS)
     assert np.asarray(Image.open(tmp_path / "labels.png").convert("L")).std() > 5
