@@ -28,12 +28,12 @@ def main() -> None:
         held_out = every_other(held_out, 1 - evaluation.UNTEMPERED)
     promise = settings.referral
     threshold = referral.guaranteed_threshold(
-        entropy(evaluation, validation), right(validation), promise.risk, promise.confidence
+        entropy(validation), right(validation), promise.risk, promise.confidence
     )
     threshold = max(threshold, -1.0)  # below any entropy; JSON has no infinity
     digits = {"validation": validation, evaluation.in_distribution(settings): held_out}
     metrics = {"threshold_nats": threshold} | {
-        of: referral.outcome(entropy(evaluation, cases), threshold, right(cases)) for of, cases in digits.items()
+        of: referral.outcome(entropy(cases), threshold, right(cases)) for of, cases in digits.items()
     }
     scores = artifacts.read_groups(f"predictions/ood/{name}")
     for data_set in evaluation.out_of_distribution(settings):
@@ -41,8 +41,8 @@ def main() -> None:
     forms = artifacts.read_groups(f"predictions/shift/{name}")
     for form in evaluation.other_forms(settings):
         p = forms[form]["probabilities"][0]  # there is one level
-        cases = {"probabilities": p, "labels": forms[form]["labels"], "expected_entropy": 0 * p[:, 0]}
-        metrics[form] = referral.outcome(entropy(evaluation, cases), threshold, right(cases))
+        cases = {"probabilities": p, "labels": forms[form]["labels"]}
+        metrics[form] = referral.outcome(entropy(cases), threshold, right(cases))
     artifacts.write_json(f"metrics/referral/{name}.json", metrics)
 
 
@@ -51,9 +51,11 @@ def every_other(cases: dict, start: int) -> dict:
     return {name: values[start::2] for name, values in cases.items()}
 
 
-def entropy(evaluation, cases: dict):
+def entropy(cases: dict):
     """The score that the threshold applies to, (cases,)."""
-    return evaluation.ood_scores(cases)["entropy"]
+    from stages.evaluation import ood
+
+    return ood.predictive_entropy(cases["probabilities"])
 
 
 def right(cases: dict):

@@ -43,7 +43,7 @@ def referred(tmp_path, monkeypatch):
 def cases(confidence, right):
     """Two classes; class 1 is always more probable."""
     p = np.stack([1 - np.array(confidence), confidence], axis=1).astype(np.float32)
-    return {"probabilities": p, "labels": np.array(right, dtype=int), "expected_entropy": np.zeros(len(p))}
+    return {"probabilities": p, "labels": np.array(right, dtype=int)}
 
 
 def entropy(confidence):

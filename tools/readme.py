@@ -147,6 +147,7 @@ PARTS = {
     "decisions": decisions,
     "families": study_tables.families,
     "reverse": partial(study_tables.families, "bnn_reverse"),
+    "reverse_differences": partial(study_tables.differences, "bnn_reverse"),
     "differences": study_tables.differences,
     "reference": study_tables.reference,
     "more_data": study_tables.more_data,

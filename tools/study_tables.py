@@ -23,7 +23,7 @@ COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, fact
     ("auroc_mutual_information", "mutual information", 4, 1),
     ("auroc_feature_density", "feature density", 4, 1),
     ("auroc_feature_distance", "feature distance", 4, 1),
-    ("members", "networks", 0, 1),
+    ("members", "members", 0, 1),
     ("steps", "steps", 0, 1),
     ("parameters", "parameters", 0, 1),
     ("posteriors", "training, s", 0, 1),
@@ -62,30 +62,38 @@ def families(name: str = "bnn_families") -> str:
     return "\n".join(lines)
 
 
-def differences() -> str:
-    """Every family minus the chosen one on the same test cases, from metrics/bnn_families.json."""
-    if not (found := _study("bnn_families")) or "headline" not in found:
+def differences(name: str = "bnn_families") -> str:
+    """Every family minus the chosen one on the same test cases, from metrics/<name>.json."""
+    if not (found := _study(name)) or "headline" not in found:
         return NOT_RUN
     area = f"auroc_{found['headline']}"
     titles = ("error (points)", "NLL", f"AUROC, {found['headline'].replace('_', ' ')}")
     lines = [f"| minus {label(found['chosen'])} | " + " | ".join(titles) + " |", "|---" * 4 + "|"]
     for family, of in found["paired"].items():
-        cells = [f"{of[key]['mean']:+.4f} ± {of[key]['ci95']:.4f}" for key in ("error_percent", "nll", area)]
+        cells = (_difference(of[key], 4) for key in ("error_percent", "nll", area))
         lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def choice() -> str:
     """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
-    if not (found := _study("bnn_families")) or "headline" not in found:
+    if not (found := _study("bnn_families")) or "choice" not in found:
         return NOT_RUN
-    lines = ["| family | NLL | AUROC, entropy, over made images |", "|---" * 3 + "|"]
-    for name, of in found["validation"].items():
+    titles = ("NLL", "minus the best", "AUROC", "minus the best", "networks", "parameters")
+    lines = ["| family | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for name, reasons in found["choice"].items():
         mark = "**" if name == found["chosen"] else ""
-        lines.append(
-            f"| {mark}{label(name)}{mark} | {of['nll']['mean']:.5f} | {of['auroc_entropy']['mean']:.5f} |"
-        )
+        cells = []
+        for key in ("nll", "auroc_entropy"):
+            cells.append(f"{found['validation'][name][key]['mean']:.5f}")
+            cells.append(_difference(reasons[key], 5) if key in reasons else "–")
+        cells += (f"{found['families'][name][key]['mean']:,.0f}" for key in ("networks", "parameters"))
+        lines.append(f"| {mark}{label(name)}{mark} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _difference(of: dict[str, float], decimals: int) -> str:
+    return f"{of['mean']:+.{decimals}f} ± {of['ci95']:.{decimals}f}".replace("-", "−")
 
 
 def tuning() -> str:

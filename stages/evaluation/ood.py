@@ -36,6 +36,12 @@ CLASSIFIER_SCORES = ("entropy", "mutual_information", "max_probability", "featur
 BASELINES = ("grey_entropy", "code_length", "grey_entropy_two_sided", "code_length_two_sided")  # without a model
 
 
+def predictive_entropy(probabilities: np.ndarray) -> np.ndarray:
+    """H[y | x, data] of class probabilities (cases, classes), (cases,) nats."""
+    p = probabilities.astype(np.float64)
+    return entropy(p / p.sum(axis=1, keepdims=True), axis=1)
+
+
 def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scores of a Bayesian classifier, each (cases,).
 
@@ -49,7 +55,7 @@ def classifier_scores(cases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     p = cases["probabilities"].astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
-    total = entropy(p, axis=1)
+    total = predictive_entropy(cases["probabilities"])
     epistemic, rounding = total - cases["expected_entropy"], 10 * np.finfo(cases["probabilities"].dtype).eps
     return {
         "entropy": total,

@@ -141,7 +141,7 @@ def draws(settings: Settings) -> int:
 
 
 def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dict[str, dict[str, np.ndarray]]:
-    """Class probabilities of networks drawn from the prior, without dropout.
+    """Class probabilities of networks drawn from the prior, without dropout; of a learned prior, from its start.
 
     Returns:
         networks: probabilities (networks, images, 10). before: the same for the prior of `prior_check.before`.

@@ -2,10 +2,12 @@
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from torch import nn
 from tqdm import tqdm
 
 from stages import temperature
 from stages.evaluation import classification, ood
+from stages.models.weight_guides import FullCovarianceGuide, LaplaceGuide
 
 RESAMPLES = 200
 Cases = dict[str, np.ndarray]  # probabilities, expected_entropy, labels, and scores under `score_<name>`
@@ -46,6 +48,21 @@ def metrics(predictions: dict[str, dict[str, Cases]], learned: str, other: str) 
         "validation": resampled(predictions["validation"], learned),
     }
     return found
+
+
+def parameters(model: nn.Module, guide: nn.Module) -> int:
+    """The numbers that were learned: of the prior and of the guide, and the covariance of a Laplace approximation.
+
+    Of a triangular matrix, the half that is used.
+    """
+    learned = sum(parameter.numel() for part in (model, guide) for parameter in part.parameters())
+    halves = {LaplaceGuide: 1, FullCovarianceGuide: -1}  # a buffer, and a square of parameters
+    return learned + sum(
+        sign * part.size * (part.size + 1) // 2
+        for part in guide.modules()
+        for kind, sign in halves.items()
+        if isinstance(part, kind)
+    )
 
 
 def scores(cases: Cases) -> Cases:

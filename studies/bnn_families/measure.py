@@ -26,7 +26,6 @@ def main() -> None:
 
     from stages import ood_data, runtime
     from stages.evaluation import bnn as evaluation
-    from stages.models.weight_guides import FullCovarianceGuide
     from stages.predictive import bnn as predictive
     from studies.bnn_families import compared
 
@@ -48,12 +47,8 @@ def main() -> None:
     for split, data_sets in predictions.items():
         artifacts.write_groups(folder / split, data_sets)
 
-    _, guide = posterior
-    # the upper half of a last layer's triangular factor is not used
-    halves = [part for part in guide.modules() if isinstance(part, FullCovarianceGuide)]
-    parameters = sum(parameter.numel() for parameter in guide.parameters())
     metrics = compared.metrics(predictions, learned, other) | {
-        "parameters": parameters - sum(part.size * (part.size + 1) // 2 for part in halves),
+        "parameters": compared.parameters(*posterior),
         "members": settings.bnn.members if settings.bnn.inference == "ensemble" else 1,
         "networks": predictive.draws(settings),
         "steps": settings.bnn.steps,

@@ -1,18 +1,19 @@
 """Choose a family on validation data, and write the tables.
 
 Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation:
-the same on validation data, paired: {name: {key: {mean, ci95}}}}. The last are differences to the chosen family
-on the test set. Writes metrics/bnn_reverse.json: the same for networks that were trained on Fashion-MNIST, with
+the same on validation data, choice: {name: {key: {mean, ci95}}}, paired: the same}. `paired` are differences to
+the chosen family on the test set, `choice` those on validation data by which it was chosen. Writes
+metrics/bnn_reverse.json: the same, without the choice, for networks that were trained on Fashion-MNIST, with
 digits as out-of-distribution data.
 
 The rule. Two families are level in a metric if the 95% interval of their difference includes 0. The interval adds
 two variances: of the difference over seeds, by the t distribution, and of its mean over seeds, by a bootstrap over
 cases that are the same for both. Of the families that are level with the lowest negative log likelihood of
 validation digits, those stay that are level with the highest mean AUROC (entropy) over made images. Of these the
-one with the smallest budget is chosen (`seconds` in study.yaml), then the one that averages over the fewest
-networks, then the one with the fewest parameters. Rows with the larger budget have one seed: they are shown, and
-not chosen. The score in the headline is the one with the highest mean AUROC over made images for the chosen
-family, in each direction. The test set and the other data set are not used.
+one is chosen that averages its predictions over the fewest networks, then the one with the fewest parameters:
+training takes all as long. Rows with the larger budget have one seed: they are shown, and not chosen. The score in
+the headline is the one with the highest mean AUROC over made images for the chosen family, in each direction. The
+test set and the other data set are not used.
 """
 
 import argparse
@@ -41,12 +42,12 @@ def main() -> None:
     first = study["seeds"][:1]
     families = read(folder / "metrics", study["families"], study["seeds"])
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
-    winner = chosen(families, study["seconds"])
-    for name, measured in (("families", families | long), ("reverse", reverse)):
+    winner, reasons = chosen(families)
+    for name, measured, more in (("families", families | long, {"choice": reasons}), ("reverse", reverse, {})):
         if winner not in measured:
             raise command.Failure(f"study.yaml: reverse: has no reverse_{winner}, but {winner} is chosen: add it")
         headline = best_score(measured[winner])
-        table = {"chosen": winner, "headline": headline} | summary(measured, winner, headline)
+        table = {"chosen": winner, "headline": headline} | summary(measured, winner, headline) | more
         artifacts.write_json(ROOT / f"metrics/bnn_{name}.json", table)
 
 
@@ -58,25 +59,34 @@ def read(folder: Path, runs: list[str], seeds: list[int]) -> dict[str, list[dict
     }
 
 
-def chosen(measured: Measured, seconds: Mapping[str, float]) -> str:
+def chosen(measured: Measured) -> tuple[str, dict[str, Summary]]:
     """The name of the family that the rule chooses.
 
     Args:
         measured: the metrics of each family.
-        seconds: the budget of each.
+
+    Returns:
+        The name, and for each family its differences on validation data, as `paired` gives them: `nll` to the best
+        one, and `auroc_entropy` to the best one of those that are level in the first.
     """
-    likely = level(measured, "nll", lowest=True)
-    sharp = level({name: measured[name] for name in likely}, "auroc_entropy", lowest=False)
+    likely = to_the_best(measured, "nll", lowest=True)
+    sharp = to_the_best({name: measured[name] for name in level(likely)}, "auroc_entropy", lowest=False)
     costs = ("networks", "parameters")
-    return min(sharp, key=lambda name: (seconds[name], *(mean(measured[name], key) for key in costs)))
+    winner = min(level(sharp), key=lambda name: tuple(mean(measured[name], key) for key in costs))
+    steps = {"nll": likely, "auroc_entropy": sharp}
+    return winner, {name: {key: of[name] for key, of in steps.items() if name in of} for name in measured}
 
 
-def level(measured: Measured, key: str, lowest: bool) -> list[str]:
-    """The families that are level with the best one in a metric of validation data."""
+def to_the_best(measured: Measured, key: str, lowest: bool) -> Summary:
+    """The difference of each family to the best one in a metric of validation data."""
     figures = {name: mean([of["validation"] for of in seeds], key) for name, seeds in measured.items()}
     best = (min if lowest else max)(figures, key=lambda name: figures[name])
-    intervals = {name: paired(seeds, measured[best], "validation", key) for name, seeds in measured.items()}
-    return [name for name, of in intervals.items() if abs(of["mean"]) <= of["ci95"] or name == best]
+    return {name: paired(seeds, measured[best], "validation", key) for name, seeds in measured.items()}
+
+
+def level(differences: Summary) -> list[str]:
+    """The families whose 95% interval includes 0."""
+    return [name for name, of in differences.items() if abs(of["mean"]) <= of["ci95"]]
 
 
 def mean(of_seeds: list[dict], key: str) -> float:

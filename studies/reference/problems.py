@@ -15,6 +15,7 @@ from stages.inference import posterior
 from stages.models import bnn
 from stages.models.networks import Dropout
 from stages.params import Count, Positive, Section
+from stages.predictive.features import mean_networks
 from stages.settings import Settings
 from studies import run
 from studies.reference import STUDY, study
@@ -81,8 +82,7 @@ def features(images: Tensor) -> Tensor:
     section = params.load(folder / "params.yaml").bnn
     model, guide = bnn.build(section)
     posterior.load(folder / f"posteriors/bnn/{study()['seeds'][0]}/weights.safetensors", model, guide)
-    trained = bnn.network(section)
-    trained.load_state_dict({name: guide.q(f"network.{name}").mean for name, _ in trained.named_parameters()})
+    (trained,) = mean_networks(section, guide)
     return torch.cat([trained[:-1](part) for part in images.split(1000)])
 
 

@@ -39,6 +39,14 @@ def test_cases_that_cannot_promise_have_no_threshold():
     assert referral.guaranteed_threshold(np.arange(1000.0), np.ones(1000, bool), 0.1, 0.95) == 999.0
 
 
+def test_every_threshold_that_is_looked_at_has_a_share_of_the_confidence():
+    """For 501 right answers, the first half, the bound is 0.006 with probability 0.05, 0.0105 with 0.005."""
+    score, right = np.arange(1000.0), np.ones(1000, bool)
+    assert referral.error_bound(0, 501, 0.05) < 0.008 < 0.01 < referral.error_bound(0, 501, 0.05 / 10) < 0.011
+    assert referral.guaranteed_threshold(score, right, 0.008, 0.95) == -np.inf
+    assert referral.guaranteed_threshold(score, right, 0.011, 0.95) == 999.0
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_promise_is_kept(ties):
     """Over 500 draws of the validation cases, the true error rate of answers is above the risk in 5% at most.

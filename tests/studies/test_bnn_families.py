@@ -9,17 +9,27 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
 from stages import artifacts, params, temperature
 from stages.command import Failure
 from stages.evaluation import classification, ood
+from stages.models import bnn
 from studies import run
 from studies.bnn_families import compared, plot, summarize
+from tests import tiny
 
-STUDY = yaml.safe_load((run.ROOT / "studies/bnn_families/study.yaml").read_text())
+STUDY, TUNING = (
+    yaml.safe_load((run.ROOT / "studies" / name / "study.yaml").read_text())
+    for name in ("bnn_families", "bnn_tuning")
+)
+BUDGETS = {  # seconds, of each run of each study
+    "bnn_families": {name: STUDY["budget"][rows] for rows in ("families", "once") for name in STUDY[rows]},
+    "bnn_tuning": dict.fromkeys(TUNING["runs"], STUDY["budget"]["families"]),
+}
 
 
-def family(nll, auroc, parameters=100.0, noise=1e-4, seeds=(0, 1, 2)):
+def family(nll, auroc, parameters=100.0, noise=1e-4, seeds=(0, 1, 2), networks=20.0):
     """Metrics of one family by seed; those of the test set are the opposite, and must not matter."""
     found = []
     for seed in seeds:
@@ -32,12 +42,9 @@ def family(nll, auroc, parameters=100.0, noise=1e-4, seeds=(0, 1, 2)):
             for split, of in (("validation", validation), ("test", test))
         }
         more = {"fpr95_entropy": 0.1, "fpr95_mutual_information": 0.2}
-        more |= {"parameters": parameters, "networks": 20.0}
+        more |= {"parameters": parameters, "networks": networks}
         found.append(test | more | {"validation": validation, "resampled": resampled})
     return found
-
-
-SECONDS = {"a": 300, "b": 300, "c": 300, "a_long": 750}
 
 
 @pytest.mark.parametrize(
@@ -46,13 +53,23 @@ SECONDS = {"a": 300, "b": 300, "c": 300, "a_long": 750}
         ({"a": family(0.02, 0.9), "b": family(0.03, 0.99)}, "a"),  # the likelihood comes first
         ({"a": family(0.0201, 0.8, noise=1e-3), "b": family(0.02, 0.9, noise=1e-3)}, "b"),  # level: separation
         ({"a": family(0.0201, 0.9, noise=1e-3), "b": family(0.02, 0.9001, 200.0, noise=1e-3)}, "a"),  # parameters
-        ({"a": family(0.0201, 0.9, noise=1e-3), "a_long": family(0.02, 0.9001, noise=1e-3)}, "a"),  # budgets
-        ({"a": family(0.021, 0.9), "a_long": family(0.02, 0.9)}, "a_long"),
+        (
+            {"a": family(0.0201, 0.9, noise=1e-3), "b": family(0.02, 0.9, networks=5.0, noise=1e-3)},
+            "b",
+        ),  # networks
         ({"a": family(0.021, 0.99), "b": family(0.02, 0.8), "c": family(0.02, 0.9)}, "c"),
     ],
 )
 def test_rule(families, winner):
-    assert summarize.chosen(families, SECONDS) == winner
+    assert summarize.chosen(families)[0] == winner
+
+
+def test_reasons_are_differences_to_the_best():
+    """That of the second step, where the first leaves a family out, is not made."""
+    _, reasons = summarize.chosen({"a": family(0.021, 0.99), "b": family(0.02, 0.8), "c": family(0.02, 0.9)})
+    assert reasons["a"] == {"nll": {"mean": pytest.approx(0.001), "ci95": pytest.approx(0.0003, abs=0.0002)}}
+    assert reasons["b"]["auroc_entropy"]["mean"] == pytest.approx(-0.1)
+    assert reasons["c"]["auroc_entropy"] == {"mean": 0, "ci95": 0}
 
 
 def test_paired_interval_is_over_seeds_and_over_cases():
@@ -85,7 +102,7 @@ def test_table(tmp_path, monkeypatch):
             if name == "reverse_a":  # another score is the best there
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b], long: [b_long], reverse: [%s], seconds: {a: 300, b: 300}}"
+    text = "{seeds: [0, 1, 2], families: [a, b], long: [b_long], reverse: [%s]}"
     (study / "study.yaml").write_text(text % "reverse_b")
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
     with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
@@ -102,6 +119,8 @@ def test_table(tmp_path, monkeypatch):
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
     assert {*families["paired"]} == {"b", "b_long"} and not reverse["paired"]
+    assert {*families["choice"]} == {"a", "b"} and "choice" not in reverse
+    assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
     assert families["paired"]["b"]["nll"]["mean"] == pytest.approx(-0.1)
     assert {*reverse["families"]} == {*reverse["validation"]} == {"a"}
@@ -113,6 +132,23 @@ def predictions(seed, count=60):
     p = generator.dirichlet(np.ones(10), size=count).astype(np.float32)
     found = {"probabilities": p, "labels": np.arange(count) % 10, "expected_entropy": np.zeros(count)}
     return found | {f"score_{name}": generator.normal(size=count) + seed for name in ood.CLASSIFIER_SCORES}
+
+
+@pytest.mark.parametrize(
+    ("inference", "prior", "numbers"),
+    [
+        ("map", "fan_in", 12),
+        ("mean_field", "fan_in", 24),
+        ("mean_field", "learned", 36),
+        ("last_layer_full", "fan_in", 12 + 21),  # six weights and biases in the last layer
+        ("laplace", "fan_in", 12 + 21),
+    ],
+)
+def test_parameters_are_the_numbers_that_were_learned(inference, prior, numbers):
+    settings = tiny.settings(bnn={"inference": inference}).bnn
+    settings = settings.model_copy(update={"prior": settings.prior.model_copy(update={"scale": prior})})
+    made = bnn.build(settings, lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))
+    assert compared.parameters(*made) == numbers
 
 
 def test_metrics_of_a_family(monkeypatch):
@@ -171,7 +207,7 @@ def test_runs_differ_from_the_pipeline_in_their_network_the_seeds_and_what_all_c
 def test_every_run_is_made_and_shown(settings):
     assert all(settings(name) for name in STUDY["runs"])
     assert [*STUDY["long"], *STUDY["reverse"]] == STUDY["once"]
-    assert {*STUDY["families"], *STUDY["once"]} == {*STUDY["runs"]} == {*STUDY["seconds"]}
+    assert {*STUDY["families"], *STUDY["once"]} == {*STUDY["runs"]}
     assert {name.removesuffix("_long") for name in STUDY["long"]} < {*STUDY["families"]}
 
 
@@ -179,7 +215,6 @@ def test_long_and_reversed_runs_are_of_the_same_family(settings):
     """With another budget; those on clothes with settings of their own."""
     for name in STUDY["once"]:
         found, same = settings(name), settings(name.removeprefix("reverse_").removesuffix("_long"))
-        assert STUDY["seconds"][name] == 750
         if name in STUDY["long"]:
             budget = {"steps": found.bnn.steps, "kl_warmup_steps": found.bnn.kl_warmup_steps}
             assert found.bnn == same.bnn.model_copy(update=budget)
@@ -187,6 +222,23 @@ def test_long_and_reversed_runs_are_of_the_same_family(settings):
             assert (found.bnn.dataset, found.ood.bnn) == ("fashion_mnist", "mnist")
             kinds = ("inference", "member", "network", "width", "kl_weight")
             assert all(getattr(found.bnn, key) == getattr(same.bnn, key) for key in kinds)
+
+
+def milliseconds(settings):
+    if settings.inference == "ensemble":
+        return STUDY["milliseconds_of_a_member"][settings.member] * settings.members
+    return STUDY["milliseconds"][settings.inference]
+
+
+@pytest.mark.parametrize(("study", "name"), [(of, name) for of in BUDGETS for name in BUDGETS[of]])
+def test_trainings_take_their_budget(study, name):
+    document = params.read(run.ROOT / "params.yaml")
+    folder = run.ROOT / "studies" / study
+    of = yaml.safe_load((folder / "study.yaml").read_text())
+    for changes in (of["common"], of["runs"][name]):
+        document = params.merged(document, changes)
+    settings = params.validated(document, "params.yaml").bnn
+    assert settings.steps * milliseconds(settings) / 1000 == pytest.approx(BUDGETS[study][name], rel=0.04)
 
 
 @pytest.mark.parametrize(
@@ -218,3 +270,21 @@ def test_layers_stand_in_the_order_of_the_network(tmp_path, monkeypatch):
 def test_chosen_family_is_among_the_reversed():
     found = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")
     assert f"reverse_{found['chosen']}" in STUDY["reverse"]
+
+
+def test_settings_are_those_that_the_trials_chose():
+    """Other than the kind of start, and of rows with another budget the steps."""
+    tuned = artifacts.read_json(run.ROOT / "metrics/bnn_tuning.json")["families"]
+    for name in {*STUDY["families"], *STUDY["reverse"]} - {"mean_field_other_start"}:
+        of_row = STUDY["runs"][name]["bnn"]
+        of_trial = TUNING["runs"][tuned[name]["chosen"]]["bnn"]
+        if name in STUDY["reverse"]:
+            of_trial = of_trial | {key: of_row[key] for key in ("steps", "kl_warmup_steps") if key in of_row}
+        both = [params.merged(of["common"]["bnn"], row) for of, row in ((STUDY, of_row), (TUNING, of_trial))]
+        assert both[0] == both[1], name
+
+
+def test_long_rows_are_of_the_families_with_the_best_likelihood():
+    validation = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")["validation"]
+    best = sorted(STUDY["families"], key=lambda name: validation[name]["nll"]["mean"])[:3]
+    assert {name.removesuffix("_long") for name in STUDY["long"]} == {*best}

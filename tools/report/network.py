@@ -52,7 +52,7 @@ def decisions(run: Run) -> dict[str, Any]:
     if run.settings.evaluate.split == "validation":  # the other half chose the threshold
         cases = every_other(cases, 1 - evaluation.UNTEMPERED)
     measured = run.metrics(f"referral/bnn/{run.seed}")
-    own, correct = entropy(evaluation, cases), right(cases)
+    own, correct = entropy(cases), right(cases)
     scores = run.predictions("ood/bnn")
     top = np.log(cases["probabilities"].shape[1])
     thresholds = np.unique([*np.geomspace(1e-3, top, THRESHOLDS), measured["threshold_nats"]])
@@ -61,8 +61,8 @@ def decisions(run: Run) -> dict[str, Any]:
     forms = run.predictions("shift/bnn")
     for form in evaluation.other_forms(run.settings):
         p, labels = forms[form]["probabilities"][0], forms[form]["labels"]
-        of_form = {"probabilities": p, "labels": labels, "expected_entropy": 0 * p[:, 0]}
-        rows.append(_outcomes(form, entropy(evaluation, of_form), thresholds, right(of_form)))
+        of_form = {"probabilities": p, "labels": labels}
+        rows.append(_outcomes(form, entropy(of_form), thresholds, right(of_form)))
     rows += [
         _outcomes(name, scores[name]["entropy"], thresholds)
         for name in evaluation.out_of_distribution(run.settings)
