@@ -114,15 +114,22 @@ SHOWN = {
 
 
 def decisions() -> str:
-    """What comes of handing unsure digits to a person as a Markdown table, from metrics/referral/bnn/0.json."""
-    metrics = json.loads((ROOT / "metrics/referral/bnn/0.json").read_text())
-    lines = ["| | handed to a person (%) | wrong among the answered (%) |", "|---|---|---|"]
+    """What comes of handing unsure digits to a person, as a Markdown table, from the metrics of the first seed."""
+    metrics, own, shifted = (
+        json.loads((ROOT / f"metrics/{of}/0.json").read_text()) for of in ("referral/bnn", "bnn", "shift/bnn")
+    )
+    everything = {"mnist": own} | {form: shifted[form]["1"] for form in ("inverted_mnist", "sklearn_digits")}
+    titles = ("handed to a person (%)", "wrong among the answered (%)", "wrong if all are answered (%)", "NLL")
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * 5 + "|"]
     for name, text in SHOWN.items():
         none = metrics[name]["referred_percent"] == 100
         wrong = "–" if none else "all of them"
         if "error_percent" in metrics[name] and not none:
             wrong = _between(metrics[name], "error_percent", 2)
-        lines.append(f"| {text} | {_between(metrics[name], 'referred_percent', 1)} | {wrong} |")
+        cells = [_between(metrics[name], "referred_percent", 1), wrong, "all of them", "–"]
+        if name in everything:
+            cells[2:] = f"{everything[name]['error_percent']:.2f}", f"{everything[name]['nll']:.3f}"
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
