@@ -1,7 +1,7 @@
 """Fit one family to one problem, and predict.
 
 Writes studies/reference/predictions/<problem>/<family>/cases.safetensors: probabilities (digits, 10) and labels
-(digits,) of the test digits, and those of the validation digits in validation.safetensors.
+(digits,) of the test digits.
 """
 
 import argparse
@@ -29,14 +29,9 @@ def main() -> None:
     section = problems.section(problem, settings.bnn)
     title = f"{args.problem} {args.family}"
     posterior = fitting.fit(problem, section, splits["train"], splits["validation"], title)
-    groups = {
-        name: {
-            "probabilities": fitting.predict(*posterior, splits[split][0], found["draws"]),
-            "labels": splits[split][1],
-        }
-        for name, split in (("cases", "test"), ("validation", "validation"))
-    }
-    artifacts.write_groups(reference.predictions(args.problem, args.family), groups)
+    inputs, labels = splits["test"]
+    cases = {"probabilities": fitting.predict(*posterior, inputs, found["draws"]), "labels": labels}
+    artifacts.write_groups(reference.predictions(args.problem, args.family), {"cases": cases})
 
 
 if __name__ == "__main__":
