@@ -285,6 +285,7 @@ def test_settings_are_those_that_the_trials_chose():
 
 
 def test_long_rows_are_of_the_families_with_the_best_likelihood():
+    """And of mean-field, whose goal needs more steps than the others."""
     validation = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")["validation"]
     best = sorted(STUDY["families"], key=lambda name: validation[name]["nll"]["mean"])[:3]
-    assert {name.removesuffix("_long") for name in STUDY["long"]} == {*best}
+    assert {name.removesuffix("_long") for name in STUDY["long"]} == {*best, "mean_field"}
