@@ -68,11 +68,11 @@ def value(found: dict, interval: str, decimals: int) -> str:
 
 SPEED = [  # path in benchmarks/results.json, what to call it
     ("svi_step.{model}.contestants.ours.median_ms", "this loop, ms"),
-    ("svi_step.{model}.ours_over_handwritten", "÷ hand-written PyTorch"),
+    ("svi_step.{model}.ours_over_handwritten", "this ÷ hand-written PyTorch"),
     ("svi_step.{model}.tutorial_over_ours", "Pyro as documented ÷ this"),
-    ("svi_step.{model}.ours_over_numpyro", "÷ NumPyro, jitted"),
+    ("svi_step.{model}.ours_over_numpyro", "this ÷ NumPyro, jitted"),
     ("svi_step.{model}.bayesian_torch_over_ours", "bayesian-torch ÷ this"),
-    ("svi_step.{model}.ours_over_floor", "÷ matrix products alone"),
+    ("svi_step.{model}.ours_over_floor", "this ÷ matrix products alone"),
 ]
 STEPS = {
     "bnn_mlp": "BNN 784-400-400-10",

@@ -17,8 +17,8 @@ COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, fact
     ("error_percent", "error %", 2, 1),
     ("nll", "NLL", 4, 1),
     ("ece", "ECE", 4, 1),
-    ("nll_temperature", "NLL, tempered", 4, 1),
-    ("ece_temperature", "ECE, tempered", 4, 1),
+    ("nll_temperature", "NLL, with temperature", 4, 1),
+    ("ece_temperature", "ECE, with temperature", 4, 1),
     ("auroc_entropy", "AUROC, entropy", 4, 1),
     ("auroc_mutual_information", "mutual information", 4, 1),
     ("auroc_feature_density", "feature density", 4, 1),
@@ -244,9 +244,9 @@ FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
     "likelihood_ratio": "likelihood ratio of two levels",
     "combined": "combined",
     "grey_entropy": "no model: entropy of the grey image",
-    "grey_entropy_two_sided": "no model: its distance from the median",
+    "grey_entropy_two_sided": "no model: entropy of the grey image, two-sided",
     "code_length": "no model: length of a code",
-    "code_length_two_sided": "no model: its distance from the median",
+    "code_length_two_sided": "no model: length of a code, two-sided",
 }
 
 

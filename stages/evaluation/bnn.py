@@ -25,7 +25,7 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "bnn.ece_temperature": ("expected calibration error after temperature scaling", 4),
     "bnn.coverage_at_risk_1e3": ("largest share that can be answered with one error in a thousand", 3),
     "ood/bnn.*.entropy.auroc": ("AUROC against {other}, entropy", 4),
-    "ood/bnn.*.entropy.fpr95": ("digits flagged where 95% of {other} are, entropy", 3),
+    "ood/bnn.*.entropy.fpr95": ("digits flagged if 95% of {other} are (FPR95), entropy", 3),
     "ood/bnn.*.mutual_information.auroc": ("AUROC against {other}, mutual information", 4),
     "ood/bnn.photographs.entropy.auroc": ("AUROC against patches of a photograph, entropy", 4),
 }
