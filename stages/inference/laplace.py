@@ -46,9 +46,10 @@ def fit(guide: LaplaceGuide, network: nn.Sequential, prior: weight_priors.Params
     if prior.scale == "learned":
         precisions = most_evident(approximation, precisions[:1]).expand(len(precisions))
     approximation.prior_precision = guide.kl_weight * precisions
-    covariance = approximation.posterior_precision.to_matrix(exponent=-1)
+    root = approximation.posterior_precision.to_matrix(exponent=-0.5)  # of the covariance, symmetric
+    lower = torch.linalg.qr(root, mode="r").R.T  # rounding cannot make it fail, as it can for a Cholesky factor
     with torch.no_grad():
-        guide.scale_tril.copy_(torch.linalg.cholesky(guide.kl_weight * covariance))
+        guide.scale_tril.copy_(guide.kl_weight**0.5 * lower * lower.diag().sign())
 
 
 def most_evident(approximation, precision: Tensor) -> Tensor:

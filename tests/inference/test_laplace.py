@@ -45,6 +45,17 @@ def test_covariance_is_the_inverse_of_curvature_and_prior(monkeypatch, batch, kl
     ).all()  # the data reduce the variance
 
 
+def test_covariance_of_any_condition_has_a_factor():
+    """Where the prior is 10⁸ times wider than the data allow, rounding makes the covariance itself indefinite."""
+    torch.manual_seed(0)
+    guide = LaplaceGuide({f"network.{name}": value for name, value in network().named_parameters()})
+    wide = prior("normal").model_copy(update={"scale": "constant", "weight_sd": 1e4, "bias_sd": 1e4})
+    images, labels = torch.rand(IMAGES, 784), torch.randint(CLASSES, (IMAGES,))
+    laplace.fit(guide, network(), wide, images, labels)
+    assert guide.scale_tril.isfinite().all() and (guide.scale_tril.diag() > 0).all()
+    assert torch.equal(guide.scale_tril, guide.scale_tril.tril())
+
+
 def test_learned_sd_of_the_last_layer_has_the_highest_evidence():
     """log p(y) = const - t |w|^2 / 2 - log det(H + t) / 2 + n log(t) / 2, for the precision t of n weights w."""
     torch.manual_seed(0)
