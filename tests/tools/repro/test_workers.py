@@ -90,7 +90,7 @@ def test_workers_with_another_version_are_refused(project, tmp_path):
 
 def test_workers_with_another_python_are_refused_before_they_are_sent_any_code():
     """They cannot run the bytecode of this one, and may die of it."""
-    from tools.repro import driver  # it imports Dask, which the setup of `make test` has not
+    from tools.repro import driver  # imports Dask, which `make test` does not install
 
     client = Mock()
     client.get_versions.return_value = {"workers": {"tcp://w": {"host": {"python": "3.9.18.final.0"}}}}
