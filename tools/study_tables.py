@@ -19,6 +19,8 @@ COLUMNS = [  # key in metrics/bnn_families.json, what to call it, decimals, fact
     ("ece", "ECE", 4, 1),
     ("nll_temperature", "NLL, with temperature", 4, 1),
     ("ece_temperature", "ECE, with temperature", 4, 1),
+    ("auroc_headline", "AUROC, {headline}", 4, 1),
+    ("fpr95_headline", "FPR95, {headline}", 4, 1),
     ("auroc_entropy", "AUROC, entropy", 4, 1),
     ("auroc_mutual_information", "mutual information", 4, 1),
     ("auroc_feature_density", "feature density", 4, 1),
@@ -45,10 +47,13 @@ def families(name: str = "bnn_families") -> str:
     if not (found := _study(name)) or "headline" not in found:
         return NOT_RUN
     prefix = "reverse_" if name == "bnn_reverse" else ""
-    lines = ["| | " + " | ".join(text for _, text, _, _ in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    headline = found["headline"].replace("_", " ")
+    columns = [column for column in COLUMNS if column[0] != f"auroc_{found['headline']}"]  # shown as the headline
+    titles = (text.format(headline=headline) for _, text, _, _ in columns)
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(columns) + 1) + "|"]
     for family, metrics in found["families"].items():
         values = []
-        for key, _, decimals, factor in COLUMNS:
+        for key, _, decimals, factor in columns:
             if key in SECONDS:
                 value = costs.mean_seconds(f"studies/bnn_families/runs/{prefix}{family}/{key}/*")
                 values.append("" if value is None else f"{value:,.{decimals}f}")

@@ -32,18 +32,18 @@ def main() -> None:
     device = runtime.prepare(settings, args.seed)
     learned, other = evaluation.in_distribution(settings), evaluation.out_of_distribution(settings)[0]
     folder = Path("predictions", str(args.seed))
-    costs = runtime.Costs(device)
     posterior = predictive.trained(settings, args.seed, device)
     scored = evaluation.ood_scorer(settings, predictive.reference(settings, posterior))
     predictions: dict[str, dict] = {"test": {}, "validation": {}}
     for split, names in (("test", (learned, other)), ("validation", (learned, *ood_data.SURROGATES["bnn"]))):
         for name in names:
             images = ood_data.load(name, split, settings, learned)
-            cases = predictive.ood_cases(settings, posterior, images)
-            scores = {f"score_{score}": values for score, values in scored(cases).items()}
-            predictions[split][name] = {key: cases[key] for key in cases if key != "features"} | scores
-            if (split, name) == ("test", learned):
+            costs = runtime.Costs(device)
+            cases = predictive.predict_cases(settings, posterior, images)
+            if (split, name) == ("test", learned):  # without the scores
                 runtime.record(folder, costs.finish(len(images)))
+            found = scored(cases | predictive.features_of(settings, posterior, images))
+            predictions[split][name] = cases | {f"score_{score}": values for score, values in found.items()}
     for split, data_sets in predictions.items():
         artifacts.write_groups(folder / split, data_sets)
 

@@ -20,7 +20,7 @@ SHOWN = {
     "error_percent": "error (%)",
     "nll": "negative log likelihood (nats)",
     "ece": "calibration error",
-    "auroc_entropy": "AUROC, Fashion-MNIST",
+    "auroc_headline": "AUROC, Fashion-MNIST, {}",
 }
 
 
@@ -48,7 +48,7 @@ def families(path: Path, table: dict) -> None:
                 axis.errorbar(
                     entry["mean"], place, xerr=entry["ci95_seeds"] or 0.0, fmt="o", color=colour, capsize=3
                 )
-            axis.set(title=text)
+            axis.set(title=text.format(table["headline"].replace("_", " ")))
             axis.grid(axis="x", color=GREY, alpha=0.3)
         axes[0].set_yticks(range(len(names)), [label(name) for name in names])
 

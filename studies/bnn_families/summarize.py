@@ -11,9 +11,9 @@ two variances: of the difference over seeds, by the t distribution, and of its m
 cases that are the same for both. Of the families that are level with the lowest negative log likelihood of
 validation digits, those stay that are level with the highest mean AUROC (entropy) over made images. Of these the
 one is chosen that averages its predictions over the fewest networks, then the one with the fewest parameters:
-training takes all as long. Rows with the larger budget have one seed: they are shown, and not chosen. The score in
-the headline is the one with the highest mean AUROC over made images for the chosen family, in each direction. The
-test set and the other data set are not used.
+training takes all as long. Rows with the larger budget have one seed: they are shown, and not chosen, like those
+that study.yaml lists under `not_chosen`. The score in the headline is the one with the highest mean AUROC over
+made images for the chosen family, in each direction. The test set and the other data set are not used.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     first = study["seeds"][:1]
     families = read(folder / "metrics", study["families"], study["seeds"])
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
-    winner, reasons = chosen(families)
+    winner, reasons = chosen({name: of for name, of in families.items() if name not in study["not_chosen"]})
     for name, measured, more in (("families", families | long, {"choice": reasons}), ("reverse", reverse, {})):
         if winner not in measured:
             raise command.Failure(f"study.yaml: reverse: has no reverse_{winner}, but {winner} is chosen: add it")

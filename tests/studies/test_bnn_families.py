@@ -97,12 +97,18 @@ def test_table(tmp_path, monkeypatch):
     monkeypatch.setattr(summarize, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["summarize"])
     study = tmp_path / "studies/bnn_families"
-    for name, nll, seeds in (("a", 0.1, 3), ("b", 0.2, 3), ("b_long", 0.05, 1), ("reverse_a", 0.3, 1)):
+    for name, nll, seeds in (
+        ("a", 0.1, 3),
+        ("b", 0.2, 3),
+        ("c", 0.01, 3),
+        ("b_long", 0.05, 1),
+        ("reverse_a", 0.3, 1),
+    ):
         for seed, metrics in enumerate(family(nll, 0.9, seeds=range(seeds))):
             if name == "reverse_a":  # another score is the best there
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b], long: [b_long], reverse: [%s]}"
+    text = "{seeds: [0, 1, 2], families: [a, b, c], not_chosen: [c], long: [b_long], reverse: [%s]}"
     (study / "study.yaml").write_text(text % "reverse_b")
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
     with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
@@ -118,7 +124,7 @@ def test_table(tmp_path, monkeypatch):
     assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
-    assert {*families["paired"]} == {"b", "b_long"} and not reverse["paired"]
+    assert {*families["paired"]} == {"b", "b_long", "c"} and not reverse["paired"]
     assert {*families["choice"]} == {"a", "b"} and "choice" not in reverse
     assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
@@ -287,5 +293,6 @@ def test_settings_are_those_that_the_trials_chose():
 def test_long_rows_are_of_the_families_with_the_best_likelihood():
     """And of mean-field, whose goal needs more steps than the others."""
     validation = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")["validation"]
-    best = sorted(STUDY["families"], key=lambda name: validation[name]["nll"]["mean"])[:3]
+    families = {*STUDY["families"]} - {*STUDY["not_chosen"]}
+    best = sorted(families, key=lambda name: validation[name]["nll"]["mean"])[:3]
     assert {name.removesuffix("_long") for name in STUDY["long"]} == {*best, "mean_field"}
