@@ -37,6 +37,7 @@ class Sampler(Section):
 
     warmup: Count  # draws that are thrown away
     draws: Count
+    every: Count  # draw of these whose log probabilities are kept, to see whether the chains agree
     depth: Annotated[int, Field(ge=1, le=15)]  # of a trajectory: 2^depth - 1 leapfrog steps at most
     curvature: bool  # whether the mass matrix is the curvature at the mode; otherwise a diagonal, from the warm-up
 
@@ -88,7 +89,7 @@ def features(images: Tensor) -> Tensor:
 
 def network(hidden: list[int], inputs: int, dropout: float = 0.0) -> nn.Sequential:
     """Dense layers with ReLU units between them, and dropout, if any, at the inputs of the last."""
-    layers: list[nn.Module] = []
+    layers: list[nn.Module] = [] if hidden else [nn.Identity()]  # a last layer, for Laplace, comes after another
     for units, after in pairwise([inputs, *hidden]):
         layers += [nn.Linear(units, after), nn.ReLU()]
     mask = [Dropout(dropout)] if dropout else []

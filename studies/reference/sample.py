@@ -1,8 +1,9 @@
 """Sample the posterior of one problem with NUTS, one chain, and predict.
 
 Writes studies/reference/predictions/<problem>/chain<number>/: cases.safetensors, the test digits' mean
-probabilities (digits, 10) and labels (digits,); trace.safetensors, for each draw the log probability of each test
-digit's class (draws, digits), the leapfrog steps and whether its trajectory diverged (draws,).
+probabilities (digits, 10) and labels (digits,); trace.safetensors, the log probability of each test digit's class
+(draws, digits), for every n-th draw by `nuts.every`, and for each draw the leapfrog steps and whether its
+trajectory diverged (draws,).
 """
 
 import argparse
@@ -30,6 +31,7 @@ def main() -> None:
 
     problem = problems.problem(args.problem)
     inputs, labels = (part.numpy() for part in problems.data(problem, "train", settings))
+    test, classes = (part.numpy() for part in problems.data(problem, "test", settings))
     network, prior = (
         problems.network(problem.hidden, inputs.shape[1]),
         problems.section(problem, settings.bnn).prior,
@@ -39,16 +41,20 @@ def main() -> None:
     posterior = Posterior(inputs, labels, [inputs.shape[1], *problem.hidden, problems.CLASSES], sds)
     chain = posterior.sample(problem.nuts, args.chain)
 
-    test, classes = (part.numpy() for part in problems.data(problem, "test", settings))
-    total, log_p = np.zeros((len(test), problems.CLASSES)), np.zeros((len(chain.weights), len(test)), np.float32)
+    total, log_p = np.zeros((len(test), problems.CLASSES)), []
     for draw, weights in enumerate(chain.weights):
         found = posterior.log_probabilities(weights, test)
         total += np.exp(found)
-        log_p[draw] = found[np.arange(len(test)), classes]
+        if draw % problem.nuts.every == 0:
+            log_p.append(found[np.arange(len(test)), classes].astype(np.float32))
     mean = (total / len(chain.weights)).astype(np.float32)
     groups = {
         "cases": {"probabilities": mean, "labels": classes},
-        "trace": {"log_probability": log_p, "steps": chain.steps, "divergent": chain.divergent.astype(np.uint8)},
+        "trace": {
+            "log_probability": np.stack(log_p),
+            "steps": chain.steps,
+            "divergent": chain.divergent.astype(np.uint8),
+        },
     }
     artifacts.write_groups(reference.predictions(args.problem, f"chain{args.chain}"), groups)
 

@@ -59,20 +59,30 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def converged(log_probability: np.ndarray, block: int = 500) -> dict[str, float]:
-    """Worst split R-hat and smallest effective sample size over test digits (Gelman et al. 2013, section 11.4).
+    """Worst R-hat and smallest effective sample size over test digits.
+
+    Both are of ranks, and for halves of the chains (Vehtari et al. 2021).
 
     Args:
         log_probability: of a digit's class, (chains, draws, digits).
         block: digits at a time, for memory.
-    """
-    from numpyro import diagnostics
 
+    Raises:
+        Failure: if a digit has the same log probability in all draws, so that it has neither.
+    """
+    from arviz_stats.base import array_stats
+
+    axes = {"chain_axis": 0, "draw_axis": 1}
     r_hat, size = [], []
     for start in range(0, log_probability.shape[2], block):
         part = log_probability[:, :, start : start + block].astype(np.float64)
-        r_hat.append(diagnostics.split_gelman_rubin(part).max())
-        size.append(diagnostics.effective_sample_size(part).min())
-    return {"r_hat_max": float(max(r_hat)), "ess_min": float(min(size))}
+        with np.errstate(divide="ignore", invalid="ignore"):  # no variance within chains
+            r_hat.append(array_stats.rhat(part, **axes, method="rank"))
+            size.append(array_stats.ess(part, **axes, method="bulk"))
+    found = {"r_hat_max": float(np.concatenate(r_hat).max()), "ess_min": float(np.concatenate(size).min())}
+    if not all(np.isfinite(value) for value in found.values()):
+        raise command.Failure("a test digit has the same log probability in all draws of a chain: draw more")
+    return found
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import MCMC, NUTS
+from scipy import special
 
 from studies.reference.problems import Sampler
 
@@ -103,11 +104,8 @@ class Posterior:
         )
 
     def log_probabilities(self, weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        """log p(y | x, w) of one network, (data, classes)."""
-        return np.asarray(self._log_probabilities(jnp.asarray(weights), jnp.asarray(inputs)))
-
-    @property
-    def _log_probabilities(self):
-        if not hasattr(self, "_compiled"):
-            self._compiled = jax.jit(lambda weights, inputs: jax.nn.log_softmax(self.logits(weights, inputs)))
-        return self._compiled
+        """log p(y | x, w) of one network, (data, classes) float64: no digit has a probability of exactly 1."""
+        if not hasattr(self, "_logits"):
+            self._logits = jax.jit(self.logits)
+        logits = np.asarray(self._logits(jnp.asarray(weights), jnp.asarray(inputs)), np.float64)
+        return special.log_softmax(logits, axis=1)

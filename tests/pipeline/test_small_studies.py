@@ -40,7 +40,7 @@ def test_reference(studied):
         study["runs"]["features"]["bnn"] |= {"steps": 3, "validate_every": 3}
         for problem in study["problems"].values():
             problem |= {"digits": 50}
-            problem["nuts"] |= {"warmup": 5, "draws": 6, "depth": 2}
+            problem["nuts"] |= {"warmup": 5, "draws": 12, "every": 2, "depth": 2}
 
     folder = studied("reference", tiny)
     table = artifacts.read_json(folder / "metrics/bnn_reference.json")

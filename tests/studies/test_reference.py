@@ -7,15 +7,17 @@ import yaml
 from pyro import poutine
 
 from stages import artifacts, params
+from stages.command import Failure
 from stages.evaluation import agreement
 from stages.models import bnn, weight_priors
 from stages.models.weight_guides import PointGuide
 from studies import reference, run
 
 jax = pytest.importorskip("jax", reason="the study's own requirements are not installed")
+pytest.importorskip("arviz_stats", reason="the study's own requirements are not installed")
 pytest.importorskip("numpyro", reason="the study's own requirements are not installed")
 
-from studies.reference import problems, summarize, true_posterior  # noqa: E402
+from studies.reference import fitting, problems, summarize, true_posterior  # noqa: E402
 
 STUDY = yaml.safe_load((reference.FOLDER / "study.yaml").read_text())
 
@@ -88,7 +90,7 @@ def test_covariance_at_the_mode_is_the_inverse_curvature():
 def test_chain_without_data_draws_from_the_prior(curvature):
     """Each weight is standard normal, in units of its prior sd."""
     posterior = true_posterior.Posterior(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), [2, 3], [(1.0, 1.0)])
-    sampler = problems.Sampler(warmup=200, draws=2000, depth=6, curvature=curvature)
+    sampler = problems.Sampler(warmup=200, draws=2000, every=1, depth=6, curvature=curvature)
     chain = posterior.sample(sampler, seed=0, progress=False)
     assert chain.weights.shape == (2000, 9) and not chain.divergent.any() and (chain.steps >= 1).all()
     np.testing.assert_allclose(chain.weights.mean(axis=0), 0, atol=0.12)
@@ -102,6 +104,9 @@ def test_chains_that_disagree_are_found_out():
     good, bad = summarize.converged(same), summarize.converged(apart, block=2)
     assert good["r_hat_max"] < 1.02 < 1.05 < bad["r_hat_max"]
     assert good["ess_min"] > 1000 > bad["ess_min"]
+    apart[:, :, 1] = 0.0
+    with pytest.raises(Failure, match="the same log probability in all draws of a chain"):
+        summarize.converged(apart)
 
 
 def test_agreement_and_total_variation():
@@ -161,3 +166,26 @@ def test_table_of_a_problem(tmp_path, monkeypatch):
     assert found["reference"]["nll"] == pytest.approx(-np.log(mean[np.arange(40), labels]).mean(), rel=1e-5)
     assert found["families"]["same"]["agreement"] == 1.0
     assert found["families"]["same"]["total_variation"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", STUDY["problems"])
+@pytest.mark.parametrize("family", STUDY["families"])
+def test_every_family_can_be_fitted_to_every_problem(name, family):
+    """A few steps on a few digits."""
+    document = params.merged(
+        params.merged(params.read(run.ROOT / "params.yaml"), STUDY["common"]), STUDY["runs"][family]
+    )
+    section = params.validated(
+        params.merged(document, {"bnn": {"steps": 2, "validate_every": 2}}), "study.yaml"
+    ).bnn
+    problem = problems.problem(name)
+    data = torch.rand(30, 8), torch.arange(30) % 10
+    model, guide = fitting.fit(problem, problems.section(problem, section), data, data, "")
+    p = fitting.predict(model, guide, data[0], 10)
+    assert p.shape == (30, 10) and torch.allclose(p.sum(-1), torch.ones(30))
+
+
+def test_sampled_posteriors_have_converged():
+    """The committed ones: goal of the study."""
+    for name, problem in artifacts.read_json(run.ROOT / "metrics/bnn_reference.json")["problems"].items():
+        assert problem["reference"]["r_hat_max"] <= 1.05, name
