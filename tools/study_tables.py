@@ -145,6 +145,12 @@ def reference() -> str:
             for of in (problem["families"][family] for problem in problems.values())
         ]
         lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    converged = (
+        f"{of['r_hat_max']:.3f}, {of['ess_min']:,.0f} and {of['divergences']} ({PROBLEMS[name]})"
+        for name, of in ((name, problem["reference"]) for name, problem in problems.items())
+    )
+    lines += ["", "The largest R-hat and the fewest effective draws over test digits, and divergences: "]
+    lines[-1] += "; ".join(converged) + "."
     return "\n".join(lines)
 
 
@@ -164,10 +170,15 @@ def more_data() -> str:
         return NOT_RUN
     numbers = list(next(iter(found["families"].values())))
     header = " | ".join(f"{int(number):,} digits" for number in numbers)
-    lines = [f"| mutual information, nats | {header} |", "|---" * (len(numbers) + 1) + "|"]
-    for family, of in found["families"].items():
-        cells = (_plus_minus(of[number]["mutual_information"], 4) for number in numbers)
-        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+    lines = [f"| | {header} |", "|---" * (len(numbers) + 1) + "|"]
+    shown = {
+        "mutual_information": "mutual information, nats",
+        "mutual_information_share": "its share of the entropy",
+    }
+    for key, text in shown.items():
+        for family, of in found["families"].items():
+            cells = (_plus_minus(of[number][key], 4) for number in numbers)
+            lines.append(f"| {label(family)}: {text} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

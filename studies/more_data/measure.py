@@ -1,7 +1,7 @@
 """Measure the parts of the predictive entropy of test digits for one network.
 
 Writes studies/more_data/metrics/<run>/<seed>.json: error_percent, nll, entropy, expected_entropy and
-mutual_information, means over test digits, nats.
+mutual_information, means over test digits, nats; mutual_information_share, the last divided by the first of these.
 """
 
 import argparse
@@ -35,6 +35,7 @@ def main() -> None:
         "expected_entropy": float(cases["expected_entropy"].mean(dtype=float)),
         "mutual_information": float(parts["mutual_information"].mean()),
     }
+    metrics["mutual_information_share"] = metrics["mutual_information"] / metrics["entropy"]
     artifacts.write_json(run.ROOT / "studies" / STUDY / "metrics" / args.run / f"{args.seed}.json", metrics)
 
 

@@ -15,6 +15,7 @@ from stages.figures.style import BLUE, ORANGE, figure
 from studies.more_data import STUDY
 from studies.run import ROOT
 
+SHOWN = {"mutual_information": "mutual information (nats)", "mutual_information_share": "its share of the entropy"}
 NAMES = {"mean_field": ("mean field", BLUE), "mc_dropout": ("MC dropout", ORANGE)}
 
 
@@ -42,23 +43,23 @@ def table(folder: Path, families: list[str], digits: list[int], seeds: list[int]
 
 
 def draw(path: Path, found: dict[str, dict[str, dict]]) -> None:
-    """Mutual information against the number of training digits, with 95% intervals over seeds."""
-    with figure(path, size=(4.6, 3.2)) as axis:
-        for family, of_numbers in found.items():
-            label, colour = NAMES[family]
-            entries = [of["mutual_information"] for of in of_numbers.values()]
-            axis.errorbar(
-                [int(number) for number in of_numbers],
-                [entry["mean"] for entry in entries],
-                [entry["ci95_seeds"] or 0.0 for entry in entries],
-                fmt="o-",
-                capsize=3,
-                color=colour,
-                label=label,
-            )
-        axis.set(xscale="log", yscale="log", xlabel="training digits", ylabel="mutual information (nats)")
-        axis.set(title="On test digits")
-        axis.legend(fontsize=9)
+    """Mutual information, and its share, against the number of training digits, with 95% intervals over seeds."""
+    with figure(path, columns=2, size=(4.0, 3.2), sharex=True) as axes:
+        for axis, (key, text) in zip(axes, SHOWN.items(), strict=True):
+            for family, of_numbers in found.items():
+                label, colour = NAMES[family]
+                entries = [of[key] for of in of_numbers.values()]
+                axis.errorbar(
+                    [int(number) for number in of_numbers],
+                    [entry["mean"] for entry in entries],
+                    [entry["ci95_seeds"] or 0.0 for entry in entries],
+                    fmt="o-",
+                    capsize=3,
+                    color=colour,
+                    label=label,
+                )
+            axis.set(xscale="log", yscale="log", xlabel="training digits", ylabel=text, title="On test digits")
+        axes[0].legend(fontsize=9)
 
 
 if __name__ == "__main__":

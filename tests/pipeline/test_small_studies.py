@@ -72,4 +72,6 @@ def test_more_data(studied):
     for of in found.values():
         parts = of["expected_entropy"]["mean"] + of["mutual_information"]["mean"]
         assert parts == pytest.approx(of["entropy"]["mean"], rel=1e-3)
+        share = of["mutual_information"]["mean"] / of["entropy"]["mean"]
+        assert of["mutual_information_share"]["mean"] == pytest.approx(share)
     assert (folder / "studies/more_data/plots/mutual_information.png").exists()

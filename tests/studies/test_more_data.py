@@ -21,12 +21,14 @@ def test_runs_differ_in_the_number_of_digits_and_the_family():
         assert settings.bnn.inference == family and settings.images.train == int(digits)
         sections.setdefault(family, []).append(settings.bnn)
     assert all(section == of[0] for of in sections.values() for section in of)
+    priors = [of[0].prior for of in sections.values()]
+    assert priors[0] == priors[1] and priors[0].scale != "learned"  # the same model, whatever the data
 
 
 def test_table_and_figure(tmp_path):
     for name in ("mean_field_500", "mean_field_2000"):
         for seed in (0, 1):
-            metrics = {"mutual_information": 0.1 * (1 + seed) / len(name)}
+            metrics = {key: 0.1 * (1 + seed) / len(name) for key in summarize.SHOWN}
             artifacts.write_json(tmp_path / f"metrics/{name}/{seed}.json", metrics)
     found = summarize.table(tmp_path / "metrics", ["mean_field"], [500, 2000], [0, 1])
     assert list(found["mean_field"]) == ["500", "2000"]
