@@ -66,17 +66,19 @@ def test_mean_field():
     check(model, guide, mean, X.square() @ (sw[0] ** 2 + sw[1] ** 2) + (sb**2).sum())
 
 
+def scale_tril(guide):
+    """The Cholesky factor of a full covariance, from the guide's parameters."""
+    unit = torch.eye(guide.size) + torch.tensor(np.tril(guide.lower.detach().numpy(), -1)) / guide.size**0.5
+    return F.softplus(guide.rho.detach())[:, None] * unit
+
+
 @pytest.mark.parametrize(("guide_class", "options"), [(FullCovarianceGuide, (1.0,)), (LaplaceGuide, ())])
 def test_last_layer(guide_class, options):
     network = nn.Sequential(nn.Linear(784, 3), nn.ReLU(), nn.Linear(3, 2))
     model, guide = made(guide_class, network, *options)
     loc = {name: value.detach().double() for name, value in guide.loc.items()}
     hidden = F.linear(X, loc["network_0_weight"], loc["network_0_bias"]).relu()
-    if guide_class is LaplaceGuide:
-        factor = guide.scale_tril.double()
-    else:
-        factor = torch.eye(8).double() + torch.tensor(np.tril(guide.lower.detach().numpy(), -1)).double()
-        factor = F.softplus(guide.rho.detach()).double()[:, None] * factor
+    factor = (guide.scale_tril if guide_class is LaplaceGuide else scale_tril(guide)).double()
     # the difference of the logits as a linear function of (weights row by row, biases)
     one = torch.ones(len(X), 1).double()
     design = torch.cat([-hidden, hidden, -one, one], dim=1)
@@ -94,8 +96,7 @@ def test_elbo_of_a_full_covariance_has_the_kl_of_its_normal(kl_weight):
         [objective(torch.rand(5, 4).double(), torch.zeros(5).long()) for _ in range(4000)]
     ).detach()
 
-    factor = guide.scale_tril().detach()
-    q = MultivariateNormal(guide.last_loc().detach(), scale_tril=factor)
+    q = MultivariateNormal(guide.last_loc().detach(), scale_tril=scale_tril(guide))
     prior = MultivariateNormal(torch.zeros(8).double(), torch.eye(8).double())
     points = torch.cat([guide.loc[f"network_0_{name}"].detach().flatten() for name in ("weight", "bias")])
     density = Normal(0.0, 1.0).log_prob(points).sum()
