@@ -97,8 +97,8 @@ class LastLayerGuide(PointGuide):
 class FullCovarianceGuide(LastLayerGuide):
     """The covariance of the last layer is learned together with the points.
 
-    Its Cholesky factor is diag(softplus(rho)) (I + lower / sqrt(n)). A step of Adam moves all entries of `lower` at
-    once; divided by the root of n they change a draw no more than the other parameters do.
+    Its Cholesky factor is diag(softplus(rho)) (I + lower / sqrt(n)). A step of Adam moves all entries of `lower`
+    at once; divided by the root of n they change a draw no more than the other parameters do.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], initial_sd: float, kl_weight: float = 1.0):
