@@ -26,6 +26,16 @@ def bootstrap(
     Returns:
         The half widths, nested like the metrics; None where a metric is the same in all resamples.
     """
+    return mapped(_half_width, *replicates(compute, predictions, resampled, resamples))
+
+
+def replicates(
+    compute: Callable[[Groups], Metrics], predictions: Groups, resampled: set[str], resamples: int
+) -> list[Metrics]:
+    """Metrics of bootstrap resamples, for the same arguments as `bootstrap`.
+
+    Predictions of the same cases by any model are resampled in the same way, so that differences are paired.
+    """
     generator = np.random.default_rng(0)
     draws = []
     for _ in tqdm(range(resamples), desc="bootstrap", disable=None):
@@ -35,7 +45,7 @@ def bootstrap(
             index = generator.integers(size, size=size)
             draw[group] = {name: values[index] for name, values in predictions[group].items()}
         draws.append(compute(draw))
-    return mapped(_half_width, *draws)
+    return draws
 
 
 def _half_width(*values: float) -> float | None:

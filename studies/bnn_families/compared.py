@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from tqdm import tqdm
 
 from stages import temperature
-from stages.evaluation import classification, ood
+from stages.artifacts import Groups
+from stages.evaluation import classification, intervals, ood
 from stages.models.weight_guides import FullCovarianceGuide, LaplaceGuide
 
 RESAMPLES = 200
@@ -83,21 +83,20 @@ def resampled(predictions: dict[str, Cases], learned: str) -> dict[str, list[flo
     own = predictions[learned]
     p, labels = own["probabilities"].astype(np.float64), own["labels"]
     p /= p.sum(axis=1, keepdims=True)
-    nll = -np.log(np.maximum(p[np.arange(len(p)), labels], np.finfo(np.float64).eps))
-    wrong = p.argmax(axis=1) != labels
-    others = [cases for name, cases in predictions.items() if name != learned]
-    generator, rows = np.random.default_rng(0), []
-    for _ in tqdm(range(RESAMPLES), desc="bootstrap", disable=None):
-        index = generator.integers(len(p), size=len(p))
-        row = {"nll": float(nll[index].mean()), "error_percent": 100 * float(wrong[index].mean())}
-        foreign = [generator.integers(len(cases["labels"]), size=len(cases["labels"])) for cases in others]
-        for score, values in scores(own).items():
-            areas = [
-                _area(values[index], cases[f"score_{score}"][chosen])
-                for cases, chosen in zip(others, foreign, strict=True)
-            ]
-            row[f"auroc_{score}"] = float(np.mean(areas))
-        rows.append(row)
+    likelihood = np.maximum(p[np.arange(len(p)), labels], np.finfo(np.float64).eps)
+    cases = {name: scores(of) for name, of in predictions.items()}
+    cases[learned] |= {"nll": -np.log(likelihood), "wrong": p.argmax(axis=1) != labels}
+    others = [name for name in predictions if name != learned]
+
+    def metrics(groups: Groups) -> dict[str, float]:
+        drawn = groups[learned]
+        areas = {
+            f"auroc_{score}": float(np.mean([_area(drawn[score], groups[name][score]) for name in others]))
+            for score in scores(own)
+        }
+        return {"nll": float(drawn["nll"].mean()), "error_percent": 100 * float(drawn["wrong"].mean())} | areas
+
+    rows = intervals.replicates(metrics, cases, set(cases), RESAMPLES)
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from tqdm import tqdm
 
 from stages import artifacts, command
+from stages.evaluation import intervals
 from stages.evaluation import ssvae as evaluation
 from studies import run
 from studies.labels import COMPARED, STUDY
@@ -76,11 +76,11 @@ def resampled(cases: dict[str, np.ndarray]) -> dict[str, list[float]]:
     Returns:
         For each of `COMPARED`, one number per resample.
     """
-    generator, size = np.random.default_rng(0), len(cases["labels"])
-    rows = []
-    for _ in tqdm(range(RESAMPLES), desc="bootstrap", disable=None):
-        index = generator.integers(size, size=size)
-        rows.append(evaluation.classified({name: values[index] for name, values in cases.items()}, ""))
+
+    def metrics(groups: artifacts.Groups) -> dict[str, float]:
+        return evaluation.classified(groups["cases"], "")
+
+    rows = intervals.replicates(metrics, {"cases": cases}, {"cases"}, RESAMPLES)
     return {key: [row[key] for row in rows] for key in COMPARED}
 
 

@@ -183,7 +183,7 @@ def test_metrics_of_a_family(monkeypatch):
     sharper = p / p[np.arange(60), own["labels"]][:, None] * 0.5
     better["test"]["mnist"]["probabilities"] = sharper / sharper.sum(axis=1, keepdims=True)
     generator = np.random.default_rng(0)
-    first = generator.integers(60, size=60)
+    _, first = (generator.integers(60, size=60) for _ in ("fashion_mnist", "mnist"))
     q = better["test"]["mnist"]["probabilities"]
     wanted = -np.log(q[first, own["labels"][first]].astype(float)).mean()
     assert compared.resampled(better["test"], "mnist")["nll"][0] == pytest.approx(wanted, rel=1e-5)
