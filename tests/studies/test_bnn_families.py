@@ -281,12 +281,16 @@ def test_chosen_family_is_among_the_reversed():
 def test_settings_are_those_that_the_trials_chose():
     """Other than the kind of start, and of rows with another budget the steps."""
     tuned = artifacts.read_json(run.ROOT / "metrics/bnn_tuning.json")["families"]
+    committed = params.read(run.ROOT / "params.yaml")["bnn"]
     for name in {*STUDY["families"], *STUDY["reverse"]} - {"mean_field_other_start"}:
         of_row = STUDY["runs"][name]["bnn"]
         of_trial = TUNING["runs"][tuned[name]["chosen"]]["bnn"]
         if name in STUDY["reverse"]:
             of_trial = of_trial | {key: of_row[key] for key in ("steps", "kl_warmup_steps") if key in of_row}
-        both = [params.merged(of["common"]["bnn"], row) for of, row in ((STUDY, of_row), (TUNING, of_trial))]
+        both = [
+            params.merged(params.merged(committed, of["common"]["bnn"]), row)
+            for of, row in ((STUDY, of_row), (TUNING, of_trial))
+        ]
         assert both[0] == both[1], name
 
 
