@@ -159,6 +159,8 @@ PARTS = {
     "reference": study_tables.reference,
     "more_data": study_tables.more_data,
     "choice": study_tables.choice,
+    "default_choice": partial(study_tables.choice, "default"),
+    "pruning": study_tables.pruning,
     "tuning": study_tables.tuning,
     "likelihoods": study_tables.likelihoods,
     "labels": study_tables.labels,

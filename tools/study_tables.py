@@ -80,18 +80,23 @@ def differences(name: str = "bnn_families") -> str:
     return "\n".join(lines)
 
 
-def choice() -> str:
-    """What the choice among families is made by as a Markdown table, from metrics/bnn_families.json."""
-    if not (found := _study("bnn_families")) or "choice" not in found:
+def choice(of: str = "chosen") -> str:
+    """What a family is chosen by as a Markdown table, from metrics/bnn_families.json.
+
+    Args:
+        of: `chosen` for the choice among all families, `default` for that of the default.
+    """
+    reasons = {"chosen": "choice", "default": "default_choice"}[of]
+    if not (found := _study("bnn_families")) or reasons not in found:
         return NOT_RUN
     titles = ("NLL", "minus the best", "AUROC", "minus the best", "networks", "parameters")
     lines = ["| family | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-    for name, reasons in found["choice"].items():
-        mark = "**" if name == found["chosen"] else ""
+    for name, differences in found[reasons].items():
+        mark = "**" if name == found[of] else ""
         cells = []
         for key in ("nll", "auroc_entropy"):
             cells.append(f"{found['validation'][name][key]['mean']:.5f}")
-            cells.append(_difference(reasons[key], 5) if key in reasons else "–")
+            cells.append(_difference(differences[key], 5) if key in differences else "–")
         cells += (f"{found['families'][name][key]['mean']:,.0f}" for key in ("networks", "parameters"))
         lines.append(f"| {mark}{label(name)}{mark} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -99,6 +104,17 @@ def choice() -> str:
 
 def _difference(of: dict[str, float], decimals: int) -> str:
     return f"{of['mean']:+.{decimals}f} ± {of['ci95']:.{decimals}f}".replace("-", "−")
+
+
+def pruning() -> str:
+    """What weights with a low signal-to-noise ratio are worth as a Markdown table."""
+    found = json.loads((ROOT / "studies/bnn_families/pruning.json").read_text())
+    rows = [("error %", "error_percent", 2), ("NLL", "nll", 4)]
+    lines = ["| set to zero | " + " | ".join(f"{100 * float(share):g}%" for share in found) + " |"]
+    lines.append("|---" * (len(found) + 1) + "|")
+    for title, key, decimals in rows:
+        lines.append(f"| {title} | " + " | ".join(f"{of[key]:.{decimals}f}" for of in found.values()) + " |")
+    return "\n".join(lines)
 
 
 def tuning() -> str:

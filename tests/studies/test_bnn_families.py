@@ -108,7 +108,8 @@ def test_table(tmp_path, monkeypatch):
             if name == "reverse_a":  # another score is the best there
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b, c], not_chosen: [c], long: [b_long], reverse: [%s]}"
+    text = "{seeds: [0, 1, 2], families: [a, b, c], not_chosen: [c], default_among: [b, c], long: [b_long], "
+    text += "reverse: [%s]}"
     (study / "study.yaml").write_text(text % "reverse_b")
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
     with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
@@ -119,13 +120,14 @@ def test_table(tmp_path, monkeypatch):
         artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
     )
     assert families["chosen"] == reverse["chosen"] == "a"
+    assert families["default"] == "c" and {*families["default_choice"]} == {"b", "c"}
     assert (families["headline"], reverse["headline"]) == ("entropy", "mutual_information")
     assert families["families"]["b"]["nll"] == {"mean": pytest.approx(0.8), "n": 3, "ci95_seeds": pytest.approx(0)}
     assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
     assert {*families["paired"]} == {"b", "b_long", "c"} and not reverse["paired"]
-    assert {*families["choice"]} == {"a", "b"} and "choice" not in reverse
+    assert {*families["choice"]} == {"a", "b"} and not {"choice", "default"} & {*reverse}
     assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
     assert families["paired"]["b"]["nll"]["mean"] == pytest.approx(-0.1)
