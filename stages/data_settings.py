@@ -25,7 +25,7 @@ def _class_names(names: list) -> list[str]:
 
 
 ClassNames = Annotated[list, AfterValidator(_class_names)]
-DataSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 MADE = (  # names taken: stages/ood_data.py
     "gaussian_noise",
     "uniform_noise",
@@ -79,9 +79,9 @@ class SomeClasses(Section):
 class DataSets(Section):
     """The registry of image data sets, by name."""
 
-    download: dict[DataSetName, Downloaded]
-    local: dict[DataSetName, Local]
-    parts: dict[DataSetName, SomeClasses]
+    download: dict[Name, Downloaded]
+    local: dict[Name, Local]
+    parts: dict[Name, SomeClasses]
     test_share: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
 

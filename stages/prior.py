@@ -1,8 +1,8 @@
 """Prior predictive check of a Bayesian neural network: predictions before it has seen any data.
 
-Writes predictions/prior/<model>/: `networks`, drawn from the prior, and `before`, from that of
-prior_check.before. Computed from them alone, metrics/prior/<model>.json has the metrics of the first, and those of
-the second under `before`.
+Writes predictions/prior/<model>/: `networks`, drawn from the prior, and the same for each of prior_check.others,
+by its name. Computed from them alone, metrics/prior/<model>.json has the metrics of the first, and those of the
+others under `others`.
 """
 
 from importlib import import_module
@@ -26,8 +26,8 @@ def main() -> None:
     predictions = predictive.predict_from_prior(settings, pixels, settings.prior_check.networks)
 
     artifacts.write_groups(f"predictions/{name}", predictions)
-    after, before = (prior.metrics(predictions[of]["probabilities"]) for of in ("networks", "before"))
-    artifacts.write_json(f"metrics/{name}.json", after | {"before": before})
+    metrics = {of: prior.metrics(arrays["probabilities"]) for of, arrays in predictions.items()}
+    artifacts.write_json(f"metrics/{name}.json", metrics.pop("networks") | {"others": metrics})
 
 
 if __name__ == "__main__":

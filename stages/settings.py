@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 import pydantic
 from pydantic import AfterValidator, Field
 
-from stages.data_settings import MADE, DataSets, DataSize, DropLabels, Regression
+from stages.data_settings import MADE, DataSets, DataSize, DropLabels, Name, Regression
 from stages.models import blr, bnn, judge, labels_only, ssvae, vae
 from stages.params import Count, Finite, Positive, Probability, Section, Seed, Training, shown
 
@@ -25,6 +25,12 @@ def _ascending(values: list) -> list:
     if sorted(set(values)) != values:
         raise ValueError("must be in ascending order")
     return values
+
+
+def _other_prior(name: str) -> str:
+    if name == "networks":
+        raise ValueError("networks is the name of bnn.prior's own: take another one")
+    return name
 
 
 Value = TypeVar("Value")
@@ -161,7 +167,7 @@ class PriorCheck(Section):
 
     networks: Annotated[int, Field(ge=2, le=10_000)]
     images: Annotated[int, Field(ge=10, le=10_000)]
-    before: OtherPrior  # to compare with
+    others: dict[Annotated[Name, AfterValidator(_other_prior)], OtherPrior]  # to compare with
 
 
 class Samples(Section):

@@ -84,6 +84,8 @@ OPTIONAL = {  # what may be missing
     ("data_sets", "download", "fashion_mnist", "classes"),
     ("data_sets", "parts", "mnist_0_to_7"),
     ("data_sets", "parts", "mnist_8_and_9"),
+    ("prior_check", "others", "one_sd"),
+    ("prior_check", "others", "variance_kept"),
 }
 REQUIRED = [path for path in (*LEAVES, *SECTIONS) if path not in OPTIONAL]
 MUTATIONS = [
@@ -228,6 +230,10 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
         (
             {"bnn": {"dataset": "fashion_mnist", "classes": 9}, "ood": {"bnn": "mnist"}},
             "bnn.classes = 9: data_sets has 10 names of classes for fashion_mnist: set it to 10",
+        ),
+        (
+            {"prior_check": {"others": {"networks": {"scale": "fan_in", "weight_sd": 1.0}}}},
+            "prior_check.others.networks.[key] = 'networks': networks is the name of bnn.prior's own",
         ),
         (
             {"data_sets": {"local": {"mnist": {"path": "x"}}}},

@@ -7,21 +7,22 @@ import numpy as np
 from stages.evaluation.prior import favourite_share
 from stages.figures.style import BLUE, GREY, ORANGE, figure
 
-ROWS = {"before": "prior with\none sd", "networks": "prior scaled\nby layer"}
+TITLES = ("Confidence of one network", "Its preference for one class", "Average over networks")
 
 
 def draw(folder: Path, predictions: dict[str, dict[str, np.ndarray]]) -> None:
-    """prior.png: confidence and predicted classes of networks drawn from two priors."""
-    with figure(folder / "prior.png", rows=2, columns=3, size=(3.8, 2.8)) as axes:
-        for row, (name, title) in zip(axes, ROWS.items(), strict=True):
+    """prior.png: confidence and predicted classes of networks drawn from each prior, that of params.yaml last."""
+    names = [*sorted({*predictions} - {"networks"}), "networks"]
+    with figure(folder / "prior.png", rows=len(names), columns=3, size=(3.8, 2.8)) as axes:
+        for row, name in zip(np.atleast_2d(axes), names, strict=True):
             _row(row, predictions[name]["probabilities"])
+            title = "bnn.prior" if name == "networks" else name.replace("_", " ")
             row[0].set_ylabel(f"{title}\n\npredictions (%)")
-        axes[0][0].set(title="Confidence of one network")
-        axes[0][1].set(title="Its preference for one class")
-        axes[0][2].set(title="Average over networks")
-        axes[1][0].set(xlabel="largest class probability")
-        axes[1][1].set(xlabel="share of most frequent class")
-        axes[1][2].set(xlabel="class (bars: sd over images)")
+        for axis, title in zip(np.atleast_2d(axes)[0], TITLES, strict=True):
+            axis.set(title=title)
+        row[0].set(xlabel="largest class probability")
+        row[1].set(xlabel="share of most frequent class")
+        row[2].set(xlabel="class (bars: sd over images)")
 
 
 def _row(axes, p: np.ndarray) -> None:

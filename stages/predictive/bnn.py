@@ -144,12 +144,13 @@ def predict_from_prior(settings: Settings, pixels: Tensor, networks: int) -> dic
     """Class probabilities of networks drawn from the prior, without dropout; of a learned prior, from its start.
 
     Returns:
-        networks: probabilities (networks, images, 10). before: the same for the prior of `prior_check.before`.
+        networks: probabilities (networks, images, 10). The same for each of `prior_check.others`, by its name.
     """
-    after = settings.bnn.prior
-    before = after.model_copy(update=settings.prior_check.before.model_dump())
+    own = settings.bnn.prior
+    others = settings.prior_check.others.items()
+    priors = {"networks": own} | {name: own.model_copy(update=other.model_dump()) for name, other in others}
     found = {}
-    for name, prior in (("networks", after), ("before", before)):
+    for name, prior in priors.items():
         model = bnn.Model(bnn.network(settings.bnn, dropout=False), prior).to(pixels.device)
         probabilities = classifier.prior_probabilities(model, pixels, networks)
         found[name] = {"probabilities": probabilities.cpu().numpy()}

@@ -3,8 +3,8 @@
 Writes metrics/bnn_families.json: {chosen, default, headline, families: {name: {key: {mean, n, ci95_seeds}}},
 validation: the same on validation data, choice: {name: {key: {mean, ci95}}}, default_choice: the same, paired: the
 same}. `paired` are differences to the chosen family on the test set, `choice` those on validation data by which it
-was chosen, and `default_choice` those by which the default of params.yaml was. Writes metrics/bnn_reverse.json: the
-same, without the choices, for networks that were trained on Fashion-MNIST, with digits as out-of-distribution data.
+was chosen, and `default_choice` those by which the default of params.yaml was. Writes metrics/bnn_reverse.json:
+the same, without the choices, for networks trained on Fashion-MNIST, with digits as out-of-distribution data.
 
 The rule. Two families are level in a metric if the 95% interval of their difference includes 0. The interval adds
 two variances: of the difference over seeds, by the t distribution, and of its mean over seeds, by a bootstrap over
@@ -13,8 +13,9 @@ validation digits, those stay that are level with the highest mean AUROC (entrop
 one is chosen that averages its predictions over the fewest networks, then the one with the fewest parameters:
 training takes all as long. Rows with the larger budget have one seed: they are shown, and not chosen, like those
 that study.yaml lists under `not_chosen`. The default of params.yaml has to be a distribution over weights that SVI
-learns, or an ensemble of such: the same rule chooses among these (`default_among`). The score in the headline is the one with the highest mean AUROC over
-made images for the chosen family, in each direction. The test set and the other data set are not used.
+learns, or an ensemble of such: the same rule chooses among these (`default_among`). The score in the headline is
+the one with the highest mean AUROC over made images for the chosen family, in each direction. The test set and the
+other data set are not used.
 """
 
 import argparse

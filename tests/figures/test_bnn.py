@@ -41,8 +41,8 @@ def predictions():
         "ood": {"mnist": scores, "fashion_mnist": {name: 1 + values for name, values in scores.items()}},
         "foreign": {name: pictured(PICTURED // 2) for name in ("surest", "others")},
         "shift": shifts,
-        "samples": {"mnist": counts},
-        "prior": {name: {"probabilities": probabilities(5, 30)} for name in ("networks", "before")},
+        "samples": {"mnist": counts, "fashion_mnist": counts},
+        "prior": {name: {"probabilities": probabilities(5, 30)} for name in ("networks", "one_sd")},
     }
 
 

@@ -59,13 +59,13 @@ def test_networks_of_the_prior(inference):
     settings = tiny.settings(bnn={"network": "mlp", "inference": inference, "dropout": 0.5})
     pixels = tiny.images(4).pixels[:1].expand(4, -1)
     found = bnn.predict_from_prior(settings, pixels, networks=3)
-    for prior in ("networks", "before"):
+    for prior in ("networks", "one_sd", "variance_kept"):
         p = found[prior]["probabilities"]
         assert p.shape == (3, 4, 10)
         np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-5)
         np.testing.assert_allclose(p, p[:, :1].repeat(4, axis=1), atol=1e-6)  # of the same image
         assert len({network.tobytes() for network in p}) == 3
     assert (
-        found["before"]["probabilities"].max(axis=-1).mean()
-        > found["networks"]["probabilities"].max(axis=-1).mean()
+        found["one_sd"]["probabilities"].max(axis=-1).mean()
+        > found["variance_kept"]["probabilities"].max(axis=-1).mean()
     )
