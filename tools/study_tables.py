@@ -267,8 +267,8 @@ def _plus_minus(entry: dict, decimals: int) -> str:
 
 FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
     "likelihood": "likelihood",
-    "grey_divergence": "likelihood − entropy of the grey image",
-    "input_complexity": "likelihood − length of a code",
+    "grey_divergence": "−log p(x) − entropy of the grey image",
+    "input_complexity": "−log p(x) − length of a code",
     "likelihood_regret": "likelihood regret",
     "encoder_statistics": "density of encoder statistics",
     "all_statistics": "the same with entropy and code length",
