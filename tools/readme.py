@@ -159,7 +159,7 @@ PARTS = {
     "reference": study_tables.reference,
     "more_data": study_tables.more_data,
     "choice": study_tables.choice,
-    "default_choice": partial(study_tables.choice, "default"),
+    "unrestricted_choice": partial(study_tables.choice, unrestricted=True),
     "pruning": study_tables.pruning,
     "tuning": study_tables.tuning,
     "likelihoods": study_tables.likelihoods,

@@ -80,19 +80,19 @@ def differences(name: str = "bnn_families") -> str:
     return "\n".join(lines)
 
 
-def choice(of: str = "chosen") -> str:
+def choice(unrestricted: bool = False) -> str:
     """What a family is chosen by as a Markdown table, from metrics/bnn_families.json.
 
     Args:
-        of: `chosen` for the choice among all families, `default` for that of the default.
+        unrestricted: not among the candidates, but among all families.
     """
-    reasons = {"chosen": "choice", "default": "default_choice"}[of]
-    if not (found := _study("bnn_families")) or reasons not in found:
+    if not (found := _study("bnn_families")) or "unrestricted" not in found:
         return NOT_RUN
+    made = found["unrestricted"] if unrestricted else found
     titles = ("NLL", "minus the best", "AUROC", "minus the best", "networks", "parameters")
     lines = ["| family | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-    for name, differences in found[reasons].items():
-        mark = "**" if name == found[of] else ""
+    for name, differences in made["choice"].items():
+        mark = "**" if name == made["chosen"] else ""
         cells = []
         for key in ("nll", "auroc_entropy"):
             cells.append(f"{found['validation'][name][key]['mean']:.5f}")

@@ -1,21 +1,21 @@
 """Choose a family on validation data, and write the tables.
 
-Writes metrics/bnn_families.json: {chosen, default, headline, families: {name: {key: {mean, n, ci95_seeds}}},
-validation: the same on validation data, choice: {name: {key: {mean, ci95}}}, default_choice: the same, paired: the
-same}. `paired` are differences to the chosen family on the test set, `choice` those on validation data by which it
-was chosen, and `default_choice` those by which the default of params.yaml was. Writes metrics/bnn_reverse.json:
-the same, without the choices, for networks trained on Fashion-MNIST, with digits as out-of-distribution data.
+Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation:
+the same on validation data, choice: {name: {key: {mean, ci95}}}, paired: the same, unrestricted: {chosen,
+choice}}. `paired` are differences to the chosen family on the test set, `choice` those on validation data by
+which it was chosen, and `unrestricted` says what the same rule would choose among all families. Writes
+metrics/bnn_reverse.json: the same, without choices, for networks that were trained on Fashion-MNIST, with digits
+as out-of-distribution data.
 
-The rule. Two families are level in a metric if the 95% interval of their difference includes 0. The interval adds
-two variances: of the difference over seeds, by the t distribution, and of its mean over seeds, by a bootstrap over
-cases that are the same for both. Of the families that are level with the lowest negative log likelihood of
-validation digits, those stay that are level with the highest mean AUROC (entropy) over made images. Of these the
-one is chosen that averages its predictions over the fewest networks, then the one with the fewest parameters:
-training takes all as long. Rows with the larger budget have one seed: they are shown, and not chosen, like those
-that study.yaml lists under `not_chosen`. The default of params.yaml has to be a distribution over weights that SVI
-learns, or an ensemble of such: the same rule chooses among these (`default_among`). The score in the headline is
-the one with the highest mean AUROC over made images for the chosen family, in each direction. The test set and the
-other data set are not used.
+The rule. The candidates are distributions over weights that SVI learns, and ensembles of such (`candidates` in
+study.yaml). Two families are level in a metric if the 95% interval of their difference includes 0. The interval
+adds two variances: of the difference over seeds, by the t distribution, and of its mean over seeds, by a
+bootstrap over cases that are the same for both. Of the families that are level with the lowest negative log
+likelihood of validation digits, those stay that are level with the highest mean AUROC (entropy) over made
+images. Of these the one is chosen that averages its predictions over the fewest networks, then the one with the
+fewest parameters: training takes all as long. Rows with the larger budget have one seed: they are shown, and not
+chosen. The score in the headline is the one with the highest mean AUROC over made images for the chosen family,
+in each direction. The test set and the other data set are not used.
 """
 
 import argparse
@@ -44,9 +44,9 @@ def main() -> None:
     first = study["seeds"][:1]
     families = read(folder / "metrics", study["families"], study["seeds"])
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
-    winner, reasons = chosen({name: of for name, of in families.items() if name not in study["not_chosen"]})
-    default, default_reasons = chosen({name: families[name] for name in study["default_among"]})
-    more = {"default": default, "choice": reasons, "default_choice": default_reasons}
+    winner, reasons = chosen({name: families[name] for name in study["candidates"]})
+    among_all = chosen({name: of for name, of in families.items() if name not in study["other_starts"]})
+    more = {"choice": reasons, "unrestricted": dict(zip(("chosen", "choice"), among_all, strict=True))}
     for name, measured, choices in (("families", families | long, more), ("reverse", reverse, {})):
         if winner not in measured:
             raise command.Failure(f"study.yaml: reverse: has no reverse_{winner}, but {winner} is chosen: add it")

@@ -15,8 +15,10 @@ from tests.pipeline.conftest import Clone, recipe, tiny_clone
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 FAMILIES = ["map", "laplace", "mean_field", "map_ensemble"]
-LONG, REVERSE = ["map_ensemble_long"], [f"reverse_{family}" for family in FAMILIES]
+LONG, REVERSE = ["mean_field_long"], [f"reverse_{family}" for family in FAMILIES]
+CANDIDATES = ["mean_field", "map_ensemble"]
 TINY = {"seeds": [0, 1], "families": FAMILIES, "long": LONG, "reverse": REVERSE, "once": LONG + REVERSE}
+TINY |= {"candidates": CANDIDATES, "other_starts": []}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,8 @@ def test_tables_have_every_family_and_figure(folder):
     names = ("families", "reverse")
     families, reverse = (artifacts.read_json(folder / f"metrics/bnn_{name}.json") for name in names)
     assert {*families["families"]} == {*FAMILIES, *LONG} and {*reverse["families"]} == {*FAMILIES}
-    assert families["chosen"] in FAMILIES
+    assert families["chosen"] in CANDIDATES
+    assert {*families["unrestricted"]["choice"]} == {*FAMILIES}
     wanted = (
         set(artifacts.read_json(folder / "metrics/bnn/0.json")) if (folder / "metrics/bnn").exists() else set()
     )
@@ -59,7 +62,7 @@ def test_tables_have_every_family_and_figure(folder):
             assert all(set(entry) == {"mean", "n", "ci95_seeds"} for entry in family.values())
             assert family["auroc_headline"] == family[f"auroc_{table['headline']}"]
     assert set(families["paired"]) == {*FAMILIES, *LONG} - {families["chosen"]}
-    assert [families["families"][name]["nll"]["n"] for name in ("map", "map_ensemble_long")] == [2, 1]
+    assert [families["families"][name]["nll"]["n"] for name in ("map", "mean_field_long")] == [2, 1]
     assert families["families"]["map_ensemble"]["members"]["mean"] == 2
 
 

@@ -108,7 +108,7 @@ def test_table(tmp_path, monkeypatch):
             if name == "reverse_a":  # another score is the best there
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b, c], not_chosen: [c], default_among: [b, c], long: [b_long], "
+    text = "{seeds: [0, 1, 2], families: [a, b, c], candidates: [a, b], other_starts: [], long: [b_long], "
     text += "reverse: [%s]}"
     (study / "study.yaml").write_text(text % "reverse_b")
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
@@ -120,14 +120,14 @@ def test_table(tmp_path, monkeypatch):
         artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
     )
     assert families["chosen"] == reverse["chosen"] == "a"
-    assert families["default"] == "c" and {*families["default_choice"]} == {"b", "c"}
+    assert families["unrestricted"]["chosen"] == "c" and {*families["unrestricted"]["choice"]} == {"a", "b", "c"}
     assert (families["headline"], reverse["headline"]) == ("entropy", "mutual_information")
     assert families["families"]["b"]["nll"] == {"mean": pytest.approx(0.8), "n": 3, "ci95_seeds": pytest.approx(0)}
     assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
     assert {*families["paired"]} == {"b", "b_long", "c"} and not reverse["paired"]
-    assert {*families["choice"]} == {"a", "b"} and not {"choice", "default"} & {*reverse}
+    assert {*families["choice"]} == {"a", "b"} and not {"choice", "unrestricted"} & {*reverse}
     assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
     assert families["paired"]["b"]["nll"]["mean"] == pytest.approx(-0.1)
@@ -299,6 +299,6 @@ def test_settings_are_those_that_the_trials_chose():
 def test_long_rows_are_of_the_families_with_the_best_likelihood():
     """And of mean-field, whose goal needs more steps than the others."""
     validation = artifacts.read_json(run.ROOT / "metrics/bnn_families.json")["validation"]
-    families = {*STUDY["families"]} - {*STUDY["not_chosen"]}
+    families = {*STUDY["families"]} - {*STUDY["other_starts"]}
     best = sorted(families, key=lambda name: validation[name]["nll"]["mean"])[:3]
     assert {name.removesuffix("_long") for name in STUDY["long"]} == {*best, "mean_field"}
