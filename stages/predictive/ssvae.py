@@ -68,7 +68,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     cases = label_classifier.predicted(settings, seed, networks, held_out.pixels) | {
         "labels": held_out.labels,
         "kept_labels": torch.full((len(held_out),), len(datasets.kept_labels(seed)[0])),
-        "one_draw_probabilities": torch.cat([guide.classifier(x).softmax(-1) for x in binary.split(1000)]),
+        "one_draw_probabilities": _probabilities(guide.classifier, binary),
         "elbo": class_bounds.unlabelled_elbo(model, guide, binary),
         "log_joint": class_bounds.log_joint(model, guide, binary, settings.evaluate.ssvae.importance_samples),
     }
@@ -87,6 +87,11 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         | {"halves": binary[:COMPLETED], "completions": completions},
     }
     return {group: {name: _array(value) for name, value in v.items()} for group, v in groups.items()}
+
+
+@torch.no_grad()
+def _probabilities(classifier: torch.nn.Module, binary: Tensor) -> Tensor:
+    return torch.cat([classifier(part).softmax(-1) for part in binary.split(1000)])
 
 
 def _array(value: Tensor | np.ndarray) -> np.ndarray:
