@@ -2,10 +2,10 @@
 
 Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation:
 the same on validation data, choice: {name: {key: {mean, ci95}}}, paired: the same, unrestricted: {chosen,
-choice}}. `paired` are differences to the chosen family on the test set, `choice` those on validation data by
-which it was chosen, and `unrestricted` says what the same rule would choose among all families. Writes
-metrics/bnn_reverse.json: the same, without choices, for networks that were trained on Fashion-MNIST, with digits
-as out-of-distribution data.
+choice}, starts: {name: {key: {mean, ci95}}}}. `paired` are differences to the chosen family on the test set,
+`choice` those on validation data by which it was chosen, and `unrestricted` says what the same rule would choose
+among all families. `starts` are differences between two starts of a family. Writes metrics/bnn_reverse.json: the
+same, without choices, for networks that were trained on Fashion-MNIST, with digits as out-of-distribution data.
 
 The rule. The candidates are distributions over weights that SVI learns, and ensembles of such (`candidates` in
 study.yaml). Two families are level in a metric if the 95% interval of their difference includes 0. The interval
@@ -46,7 +46,14 @@ def main() -> None:
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
     winner, reasons = chosen({name: families[name] for name in study["candidates"]})
     among_all = chosen({name: of for name, of in families.items() if name not in study["other_starts"]})
+    starts = {
+        name: {
+            key: paired(families[name], families[name.removesuffix("_other_start")], "test", key) for key in PAIRED
+        }
+        for name in study["other_starts"]
+    }
     more = {"choice": reasons, "unrestricted": dict(zip(("chosen", "choice"), among_all, strict=True))}
+    more["starts"] = starts
     for name, measured, choices in (("families", families | long, more), ("reverse", reverse, {})):
         if winner not in measured:
             raise command.Failure(f"study.yaml: reverse: has no reverse_{winner}, but {winner} is chosen: add it")

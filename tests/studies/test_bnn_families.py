@@ -101,6 +101,7 @@ def test_table(tmp_path, monkeypatch):
         ("a", 0.1, 3),
         ("b", 0.2, 3),
         ("c", 0.01, 3),
+        ("a_other_start", 0.105, 3),
         ("b_long", 0.05, 1),
         ("reverse_a", 0.3, 1),
     ):
@@ -108,8 +109,8 @@ def test_table(tmp_path, monkeypatch):
             if name == "reverse_a":  # another score is the best there
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
-    text = "{seeds: [0, 1, 2], families: [a, b, c], candidates: [a, b], other_starts: [], long: [b_long], "
-    text += "reverse: [%s]}"
+    text = "{seeds: [0, 1, 2], families: [a, b, c, a_other_start], candidates: [a, b], "
+    text += "other_starts: [a_other_start], long: [b_long], reverse: [%s]}"
     (study / "study.yaml").write_text(text % "reverse_b")
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
     with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
@@ -126,7 +127,8 @@ def test_table(tmp_path, monkeypatch):
     assert families["families"]["b"]["auroc_headline"] == families["families"]["b"]["auroc_entropy"]
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
-    assert {*families["paired"]} == {"b", "b_long", "c"} and not reverse["paired"]
+    assert families["starts"]["a_other_start"]["nll"]["mean"] == pytest.approx(-0.005, abs=1e-4)
+    assert {*families["paired"]} == {"a_other_start", "b", "b_long", "c"} and not reverse["paired"]
     assert {*families["choice"]} == {"a", "b"} and not {"choice", "unrestricted"} & {*reverse}
     assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}
