@@ -213,7 +213,7 @@ def test_unknown_key_like_no_other_comes_with_all_allowed_ones(message):
         ),
         (
             {"bnn": {"kl_warmup_steps": 20_000}},
-            "bnn.kl_warmup_steps = 20000: must be at most bnn.steps = 15600: a warm-up that goes on leaves a",
+            "bnn.kl_warmup_steps = 20000: must be at most bnn.steps = 12480: a warm-up that goes on leaves a",
         ),
         (
             {"bnn": {"prior": {"scale": "learned"}}},
