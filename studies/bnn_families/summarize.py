@@ -46,12 +46,10 @@ def main() -> None:
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
     winner, reasons = chosen({name: families[name] for name in study["candidates"]})
     among_all = chosen({name: of for name, of in families.items() if name not in study["other_starts"]})
-    starts = {
-        name: {
-            key: paired(families[name], families[name.removesuffix("_other_start")], "test", key) for key in PAIRED
-        }
-        for name in study["other_starts"]
-    }
+    starts = {}
+    for name in study["other_starts"]:
+        usual = families[name.removesuffix("_other_start")]
+        starts[name] = {key: paired(families[name], usual, "test", key) for key in PAIRED}
     more = {"choice": reasons, "unrestricted": dict(zip(("chosen", "choice"), among_all, strict=True))}
     more["starts"] = starts
     for name, measured, choices in (("families", families | long, more), ("reverse", reverse, {})):
