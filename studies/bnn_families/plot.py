@@ -18,9 +18,9 @@ from studies.run import ROOT
 
 SHOWN = {
     "error_percent": "error (%)",
-    "nll": "negative log likelihood (nats)",
+    "nll": "negative log likelihood\n(nats)",
     "ece": "calibration error",
-    "auroc_headline": "AUROC, Fashion-MNIST, {}",
+    "auroc_headline": "AUROC, Fashion-MNIST,\n{}",
 }
 
 
