@@ -1,9 +1,10 @@
 """The table of the study: how far each family's predictions are from those of the sampled posterior.
 
 Writes metrics/bnn_reference.json: {problems: {name: {reference: {r_hat_max, ess_min, divergences, half_agreement,
-half_total_variation, nll, error_percent, steps}, families: {name: {agreement, total_variation, nll,
-error_percent}}}}}. `r_hat_max` and `ess_min` are the worst over test digits, of the log probability of a digit's
-class; `half_` compares the first half of the chains with the second, which is the noise of the reference.
+half_total_variation, nll, error_percent, steps}, families: {name: {agreement, total_variation, nll, error_percent,
+nll_minus_reference, nll_minus_reference_ci95}}}}}. `r_hat_max` and `ess_min` are the worst over test digits, of
+the log probability of a digit's class; `half_` compares the first half of the chains with the second, which is the
+noise of the reference. The last is the half width of a 95% interval over test digits, of the paired difference.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import argparse
 import numpy as np
 
 from stages import artifacts, command
-from stages.evaluation import agreement, classification
+from stages.evaluation import agreement, classification, intervals
 from studies import reference
 from studies.run import ROOT
 
@@ -44,11 +45,14 @@ def compared(problem: str, chains: list[int], families: list[str]) -> dict[str, 
     )
     fitted = {}
     for family in families:
-        of = artifacts.read_arrays(reference.predictions(problem, family) / "cases.safetensors")
-        fitted[family] = {
-            "agreement": agreement.agreement(mean, of["probabilities"]),
-            "total_variation": agreement.total_variation(mean, of["probabilities"]),
-        } | scores(of["probabilities"], labels)
+        q = artifacts.read_arrays(reference.predictions(problem, family) / "cases.safetensors")["probabilities"]
+        difference = losses(q, labels) - losses(mean, labels)
+        fitted[family] = scores(q, labels) | {
+            "agreement": agreement.agreement(mean, q),
+            "total_variation": agreement.total_variation(mean, q),
+            "nll_minus_reference": float(difference.mean()),
+            "nll_minus_reference_ci95": intervals.t_interval(difference),
+        }
     return {"reference": sampled, "families": fitted}
 
 
@@ -56,6 +60,12 @@ def scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Negative log likelihood, nats, and error, percent."""
     found = classification.scores(probabilities, labels)
     return {key: found[key] for key in ("nll", "error_percent")}
+
+
+def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Negative log likelihood of each digit, nats, (digits,)."""
+    p = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return -np.log(np.maximum(p, np.finfo(np.float64).eps))
 
 
 def converged(log_probability: np.ndarray, block: int = 500) -> dict[str, float]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 from pyro import poutine
+from scipy import stats
 
 from stages import artifacts, params
 from stages.command import Failure
@@ -157,15 +158,24 @@ def test_table_of_a_problem(tmp_path, monkeypatch):
         groups = {"cases": {"probabilities": p, "labels": labels}, "trace": trace}
         artifacts.write_groups(reference.predictions("mlp", f"chain{chain}"), groups)
     mean = chains.astype(float).mean(axis=0)
-    cases = {"probabilities": mean.astype(np.float32), "labels": labels}
-    artifacts.write_groups(reference.predictions("mlp", "same"), {"cases": cases})
-    found = summarize.compared("mlp", [0, 1, 2, 3], ["same"])
+    uniform = np.full((40, 10), 0.1)
+    for family, p in {"same": mean, "uniform": uniform}.items():
+        cases = {"probabilities": p.astype(np.float32), "labels": labels}
+        artifacts.write_groups(reference.predictions("mlp", family), {"cases": cases})
+    found = summarize.compared("mlp", [0, 1, 2, 3], ["same", "uniform"])
     assert found["reference"]["divergences"] == 4 and found["reference"]["steps"] == 7
     halves = chains.astype(float)[:2].mean(axis=0), chains.astype(float)[2:].mean(axis=0)
     assert found["reference"]["half_agreement"] == agreement.agreement(*halves) < 1
     assert found["reference"]["nll"] == pytest.approx(-np.log(mean[np.arange(40), labels]).mean(), rel=1e-5)
     assert found["families"]["same"]["agreement"] == 1.0
     assert found["families"]["same"]["total_variation"] == pytest.approx(0, abs=1e-6)
+    assert found["families"]["same"]["nll_minus_reference"] == pytest.approx(0, abs=1e-6)
+    of = found["families"]["uniform"]
+    paired = stats.ttest_rel(np.full(40, np.log(10)), -np.log(mean[np.arange(40), labels]))
+    middle, half_width = of["nll_minus_reference"], of["nll_minus_reference_ci95"]
+    np.testing.assert_allclose(
+        [middle - half_width, middle + half_width], paired.confidence_interval(0.95), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", STUDY["problems"])
