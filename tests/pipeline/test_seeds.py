@@ -20,7 +20,7 @@ STUDY = "studies/seeds/dvc.yaml"
 def clone(tmp_path_factory) -> Clone:
     """Two seeds of the linear regression, and of the baseline with its own labels."""
     made = tiny_clone(tmp_path_factory.mktemp("seeds"))
-    ignored = shutil.ignore_patterns("runs", "__pycache__", "dvc.lock", "bnn_families")
+    ignored = shutil.ignore_patterns("runs", "predictions", "__pycache__", "dvc.lock", "bnn_families")
     shutil.copytree(ROOT / "studies", made.folder / "studies", ignore=ignored)
     path = made.folder / "studies/seeds/study.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"seeds": [3, 4]}))

@@ -20,7 +20,7 @@ import torch
 import yaml
 from PIL import Image
 
-from stages import artifacts, evaluate, ood, refer, shift, summarize
+from stages import artifacts, evaluate, ood, refer, shift, summarize, surrogates
 from stages import params as schema
 from stages.evaluation import bnn as evaluation
 from stages.figures.style import figure as canvas
@@ -80,7 +80,7 @@ def made(folder, seed, **changes):
             posterior.save(f"posteriors/{model}/{seed}/weights.safetensors", *networks)
         for model in ("bnn", "vae", "ssvae"):
             run_stage(evaluate, model=model, seed=seed)
-        for stage in (ood, shift, refer):
+        for stage in (surrogates, ood, shift, refer):
             run_stage(stage, model="bnn", seed=seed)
         run_stage(summarize)
         for model in MODELS:
