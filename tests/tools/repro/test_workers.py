@@ -74,7 +74,7 @@ def test_threads_are_those_of_the_user_and_not_those_of_dask(project):
     project.environment["OMP_NUM_THREADS"] = "7"
     printed = project.repro("--jobs", "2")
     assert (project.folder / "threads").read_text() == "7"
-    assert "2 jobs with `threads: 100` (params.yaml) ask for 200 threads on" in printed
+    assert "2 jobs with `threads: 100` of params.yaml ask for 200 threads on" in printed
 
 
 def test_workers_with_another_version_are_refused(project, tmp_path):
