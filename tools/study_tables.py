@@ -7,6 +7,7 @@ import yaml
 
 from stages.params import load
 from studies.bnn_families.plot import label
+from studies.bnn_families.summarize import rival
 from tools import costs
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +69,10 @@ def families(name: str = "bnn_families") -> str:
 
 
 def differences(name: str = "bnn_families") -> str:
-    """Every family minus the chosen one on the same test cases, from metrics/<name>.json."""
+    """Every family minus the chosen one on the same test cases, from metrics/<name>.json.
+
+    Rows with the larger budget are those minus the chosen family with that budget.
+    """
     if not (found := _study(name)) or "headline" not in found:
         return NOT_RUN
     area = f"auroc_{found['headline']}"
@@ -76,7 +80,9 @@ def differences(name: str = "bnn_families") -> str:
     lines = [f"| minus {label(found['chosen'])} | " + " | ".join(titles) + " |", "|---" * 4 + "|"]
     for family, of in found["paired"].items():
         cells = (_difference(of[key], 4) for key in ("error_percent", "nll", area))
-        lines.append(f"| {label(family)} | " + " | ".join(cells) + " |")
+        other = rival(family, found["chosen"])
+        minus = "" if other == found["chosen"] else f", minus {label(other)}"
+        lines.append(f"| {label(family)}{minus} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

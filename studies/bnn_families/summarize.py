@@ -2,10 +2,11 @@
 
 Writes metrics/bnn_families.json: {chosen, headline, families: {name: {key: {mean, n, ci95_seeds}}}, validation:
 the same on validation data, choice: {name: {key: {mean, ci95}}}, paired: the same, unrestricted: {chosen,
-choice}, starts: {name: {key: {mean, ci95}}}}. `paired` are differences to the chosen family on the test set,
-`choice` those on validation data by which it was chosen, and `unrestricted` says what the same rule would choose
-among all families. `starts` are differences between two starts of a family. Writes metrics/bnn_reverse.json: the
-same, without choices, for networks that were trained on Fashion-MNIST, with digits as out-of-distribution data.
+choice}, starts: {name: {key: {mean, ci95}}}}. `paired` are differences on the test set: of rows with the larger
+budget to the chosen family with that budget, and of all others, and that one, to the chosen family. `choice` are
+those on validation data by which it was chosen, and `unrestricted` says what the same rule would choose among all
+families. `starts` are differences between two starts of a family. Writes metrics/bnn_reverse.json: the same,
+without choices, for networks that were trained on Fashion-MNIST, with digits as out-of-distribution data.
 
 The rule. The candidates are distributions over weights that SVI learns, and ensembles of such (`candidates` in
 study.yaml). Two families are level in a metric if the 95% interval of their difference includes 0. The interval
@@ -34,6 +35,7 @@ from studies.run import ROOT
 Summary = dict[str, dict]
 Measured = Mapping[str, list[dict]]  # of each family: its metrics by seed
 PAIRED = ("error_percent", "nll")
+LONG = "_long"  # ends the name of a row with the larger budget
 
 
 def main() -> None:
@@ -45,6 +47,8 @@ def main() -> None:
     families = read(folder / "metrics", study["families"], study["seeds"])
     long, reverse = (read(folder / "metrics", study[rows], first) for rows in ("long", "reverse"))
     winner, reasons = chosen({name: families[name] for name in study["candidates"]})
+    if long and winner + LONG not in long:
+        raise command.Failure(f"study.yaml: long: has no {winner}{LONG}, but {winner} is chosen: add it")
     among_all = chosen({name: of for name, of in families.items() if name not in study["other_starts"]})
     starts = {}
     for name in study["other_starts"]:
@@ -124,7 +128,10 @@ def best_score(of_seeds: list[dict]) -> str:
 
 
 def summary(measured: Measured, winner: str, headline: str) -> dict[str, dict[str, Summary]]:
-    """Means and intervals over seeds, on test and on validation data, and differences to the chosen family."""
+    """Means and intervals over seeds, on test and on validation data, and differences to the chosen family.
+
+    A row with the larger budget is compared with the chosen family's own, and only that one with the smaller.
+    """
     families, validation = {}, {}
     for name, of_seeds in measured.items():
         plain = [
@@ -136,11 +143,16 @@ def summary(measured: Measured, winner: str, headline: str) -> dict[str, dict[st
         validation[name] = over_seeds([of["validation"] for of in of_seeds])
     keys = (*PAIRED, f"auroc_{headline}")
     differences = {
-        name: {key: paired(of_seeds, measured[winner], "test", key) for key in keys}
+        name: {key: paired(of_seeds, measured[rival(name, winner)], "test", key) for key in keys}
         for name, of_seeds in measured.items()
         if winner in measured and name != winner
     }
     return {"families": families, "validation": validation, "paired": differences}
+
+
+def rival(name: str, winner: str) -> str:
+    """What a row is compared with: the chosen family, with the same budget if it is another family."""
+    return winner + LONG if name.endswith(LONG) and name != winner + LONG else winner
 
 
 if __name__ == "__main__":

@@ -102,6 +102,7 @@ def test_table(tmp_path, monkeypatch):
         ("b", 0.2, 3),
         ("c", 0.01, 3),
         ("a_other_start", 0.105, 3),
+        ("a_long", 0.08, 1),
         ("b_long", 0.05, 1),
         ("reverse_a", 0.3, 1),
     ):
@@ -110,12 +111,16 @@ def test_table(tmp_path, monkeypatch):
                 metrics["validation"]["auroc_mutual_information"] = 0.95
             artifacts.write_json(study / f"metrics/{name}/{seed}.json", metrics)
     text = "{seeds: [0, 1, 2], families: [a, b, c, a_other_start], candidates: [a, b], "
-    text += "other_starts: [a_other_start], long: [b_long], reverse: [%s]}"
-    (study / "study.yaml").write_text(text % "reverse_b")
+    text += "other_starts: [a_other_start], long: [%s], reverse: [%s]}"
     artifacts.write_json(study / "metrics/reverse_b/0.json", family(0.3, 0.9)[0])
-    with pytest.raises(Failure, match="has no reverse_a, but a is chosen: add it"):
-        summarize.main()
-    (study / "study.yaml").write_text(text % "reverse_a")
+    for long, reverse, missing in (
+        ("b_long", "reverse_a", "long: has no a_long"),
+        ("a_long, b_long", "reverse_b", "reverse: has no reverse_a"),
+    ):
+        (study / "study.yaml").write_text(text % (long, reverse))
+        with pytest.raises(Failure, match=f"{missing}, but a is chosen: add it"):
+            summarize.main()
+    (study / "study.yaml").write_text(text % ("a_long, b_long", "reverse_a"))
     summarize.main()
     families, reverse = (
         artifacts.read_json(tmp_path / f"metrics/bnn_{of}.json") for of in ("families", "reverse")
@@ -128,7 +133,10 @@ def test_table(tmp_path, monkeypatch):
     assert families["families"]["b"]["fpr95_headline"]["mean"] == pytest.approx(0.1)
     assert families["validation"]["b"]["nll"]["mean"] == pytest.approx(0.2)
     assert families["starts"]["a_other_start"]["nll"]["mean"] == pytest.approx(-0.005, abs=1e-4)
-    assert {*families["paired"]} == {"a_other_start", "b", "b_long", "c"} and not reverse["paired"]
+    assert {*families["paired"]} == {"a_other_start", "a_long", "b", "b_long", "c"} and not reverse["paired"]
+    # test figures are 1 - nll: those with the larger budget are compared with each other
+    assert families["paired"]["a_long"]["nll"]["mean"] == pytest.approx(0.02)
+    assert families["paired"]["b_long"]["nll"]["mean"] == pytest.approx(0.03)
     assert {*families["choice"]} == {"a", "b"} and not {"choice", "unrestricted"} & {*reverse}
     assert families["choice"]["b"]["nll"]["mean"] == pytest.approx(0.1)
     assert families["families"]["b_long"]["nll"] == {"mean": pytest.approx(0.95), "n": 1, "ci95_seeds": None}

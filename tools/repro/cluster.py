@@ -49,9 +49,9 @@ def connected(
     jobs = jobs or max(1, cores // threads)
     if jobs * threads > cores:
         print(
-            f"{jobs} jobs with `threads: {threads}` of params.yaml ask for {jobs * threads} threads on {cores} cores, "
-            "so each will be slow: use fewer jobs, or fewer threads, which changes how sums are rounded. This does "
-            "not apply to a study whose study.yaml has its own `threads`."
+            f"{jobs} jobs with `threads: {threads}` of params.yaml ask for {jobs * threads} threads on {cores} "
+            "cores, so each will be slow: use fewer jobs, or fewer threads, which changes how sums are rounded. "
+            "This does not apply to a study whose study.yaml has its own `threads`."
         )
     # where `dvc repro` looks for them, so that a stage of a lost worker resumes
     checkpoints = environment.get(CHECKPOINTS, str(Path(root, ".checkpoints")))
