@@ -1,4 +1,4 @@
-"""Measure one run, for one seed: its classifier on test images, and in some runs the digits that it draws.
+"""Measure the classifier of one run, for one seed, on test images.
 
 Its metrics on resamples of the images are listed, so that the interval of a difference between models is paired.
 
@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from stages import artifacts, command
 from stages.evaluation import intervals
@@ -28,40 +27,28 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="one of `runs` in study.yaml")
     parser.add_argument("--seed", type=int, required=True, help="one of `seeds` in study.yaml")
     args = parser.parse_args()
-    study = yaml.safe_load((run.ROOT / "studies" / STUDY / "study.yaml").read_text())
     os.chdir(run.prepare(STUDY, args.run))
     settings = command.settings_of("params.yaml")
 
     import torch
 
     from stages import runtime
-    from stages.inference import posterior
-    from stages.models import judge, labels_only, ssvae
-    from stages.predictive import digits, label_classifier
+    from stages.models import labels_only, ssvae
+    from stages.predictive import label_classifier
+    from studies.labels.trained import trained
 
     device = runtime.prepare(settings, args.seed)
 
-    def trained(module, section, path: Path) -> tuple:
-        parts = [part.to(device).eval() for part in module.build(section)]
-        posterior.load(path / "weights.safetensors", *parts)
-        return parts
-
-    if args.model == "ssvae":
-        model, guide = trained(ssvae, settings.ssvae, Path(f"posteriors/ssvae/{args.seed}"))
-        network = guide.classifier
-    else:
-        model, _ = trained(labels_only, settings.ssvae, Path(f"posteriors/labels_only/{args.seed}"))
-        network = model.classifier
+    weights = Path(f"posteriors/{args.model}/{args.seed}/weights.safetensors")
+    module = {"ssvae": ssvae, "labels_only": labels_only}[args.model]
+    model, guide = trained(module, settings.ssvae, weights, device)
+    network = (guide if args.model == "ssvae" else model).classifier
     torch.manual_seed(args.seed)  # all models see the same binary draws
-    held_out, binary = label_classifier.held_out(settings, args.seed, device)
+    held_out, _ = label_classifier.held_out(settings, args.seed, device)
     cases = label_classifier.predicted(settings, args.seed, {"": network}, held_out.pixels)
     groups = {"cases": cases | {"labels": held_out.labels.cpu().numpy()}}
     metrics = evaluation.classified(groups["cases"], "")
     metrics["resampled"] = resampled(groups["cases"])
-    if args.run in study["drawing"] and args.seed == study["seeds"][0]:
-        judge_model, _ = trained(judge, settings.judge, run.ROOT / f"posteriors/judge/{args.seed}")
-        groups |= digits.on_demand(settings, model, judge_model.classifier, held_out, binary)
-        metrics |= evaluation.digits(groups)
     folder = run.ROOT / "studies" / STUDY
     artifacts.write_groups(folder / "predictions" / args.run / str(args.seed), groups)
     artifacts.write_json(folder / "metrics" / args.run / f"{args.seed}.json", metrics)

@@ -25,7 +25,8 @@ def main() -> None:
     folder = ROOT / "studies" / STUDY
     study = yaml.safe_load((folder / "study.yaml").read_text())
     measured = {run: seeds_of(folder / "metrics" / run, study["seeds"]) for run in study["runs"]}
-    artifacts.write_json(ROOT / "metrics/ssvae_labels.json", table(measured, study["compared"]))
+    drawn = {run: artifacts.read_json(folder / "metrics" / run / "drawn.json") for run in study["drawing"]}
+    artifacts.write_json(ROOT / "metrics/ssvae_labels.json", table(measured, drawn, study["compared"]))
 
 
 def seeds_of(folder: Path, seeds: list[int]) -> list[dict]:
@@ -33,17 +34,18 @@ def seeds_of(folder: Path, seeds: list[int]) -> list[dict]:
     return [artifacts.read_json(folder / f"{seed}.json") for seed in seeds]
 
 
-def table(measured: dict[str, list[dict]], compared: list[list[str]]) -> dict:
+def table(measured: dict[str, list[dict]], drawn: dict[str, dict], compared: list[list[str]]) -> dict:
     """The summary.
 
     Args:
         measured: for each run, `<model>_<number of labels>`, its metrics by seed.
+        drawn: what judges say of the digits that some of the runs draw, with the first seed.
         compared: pairs of models.
     """
     models: dict[str, dict] = {}
     for run, of_seeds in measured.items():
         name, _, labels = run.rpartition("_")
-        models.setdefault(name, {})[labels] = row(of_seeds)
+        models.setdefault(name, {})[labels] = row(of_seeds) | intervals.over_seeds([drawn.get(run, {})])
     paired = {
         f"{name} - {other}": {
             labels: difference(measured[f"{name}_{labels}"], measured[f"{other}_{labels}"])
@@ -56,9 +58,8 @@ def table(measured: dict[str, list[dict]], compared: list[list[str]]) -> dict:
 
 
 def row(of_seeds: list[dict]) -> dict:
-    """Each metric over the seeds that have it."""
-    keys = dict.fromkeys(key for of in of_seeds for key in of if key != "resampled")
-    return {key: intervals.over_seeds([of[key] for of in of_seeds if key in of]) for key in keys}
+    """Each metric over the seeds."""
+    return intervals.over_seeds([{k: v for k, v in of.items() if k != "resampled"} for of in of_seeds])
 
 
 def difference(first: list[dict], second: list[dict]) -> dict:

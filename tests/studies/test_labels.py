@@ -69,7 +69,7 @@ MEASURED = {
 
 
 def test_table_has_mean_and_interval_of_every_model():
-    models = summarize.table(MEASURED, [])["models"]
+    models = summarize.table(MEASURED, {"a_100": {"spread_percent": 88.0}}, [])["models"]
     assert set(models) == {"a", "b"} and set(models["b"]) == {"100", "1000"}
     # sd of (4, 6) is sqrt(2), t of 1 degree of freedom 12.7062
     assert models["a"]["100"]["error_percent"] == {
@@ -78,10 +78,12 @@ def test_table_has_mean_and_interval_of_every_model():
         "ci95_seeds": pytest.approx(12.7062 * 2**0.5 / 2**0.5, rel=1e-4),
     }
     assert "resampled" not in models["a"]["100"]
+    assert models["a"]["100"]["spread_percent"] == {"mean": 88, "n": 1, "ci95_seeds": None}
+    assert "spread_percent" not in models["b"]["100"]
 
 
 def test_differences_are_paired():
-    paired = summarize.table(MEASURED, [["a", "b"]])["paired"]
+    paired = summarize.table(MEASURED, {}, [["a", "b"]])["paired"]
     assert set(paired) == {"a - b"} and set(paired["a - b"]) == {"100"}
     found = paired["a - b"]["100"]
     assert found["error_percent"]["mean"] == pytest.approx(-4)  # of -4 and -4
