@@ -1,8 +1,11 @@
 """Reproduce the committed results from scratch and compare every metric with the committed one.
 
 Runs the pipeline (or what one model needs) in a separate folder, without cache or run-cache. The tolerance of each
-metric comes from the spread over seeds (metrics/seeds.json), or from tolerances.yaml, which gives a reason. The
-exit status is 0 if all metrics are within their tolerances, 1 if not.
+metric comes from the spread over seeds (metrics/seeds.json), or from tolerances.yaml, which gives a reason.
+
+The exit status is 0 if all metrics are within their tolerances. Where the weights are others, as on a different
+kind of machine, it is also 0 if at most one metric in twenty exceeds its tolerance, and none by three times or
+more, since 95% of pairs of training runs differ by less. Otherwise it is 1.
 """
 
 import argparse
@@ -22,6 +25,8 @@ from stages import artifacts, command, params
 from tools import quick
 
 ROOT = Path(__file__).parent.parent
+FAR = 3  # times the tolerance: too far, whatever the other metrics do
+CHANCE = 20  # one metric in so many may exceed its tolerance
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Row:
         """Whether the difference is allowed."""
         return abs(self.difference) <= self.allowed
 
+    @property
+    def far(self) -> bool:
+        """Whether it is so large that chance does not explain it."""
+        return not (self.passes or abs(self.difference) < FAR * self.allowed)
+
 
 def main() -> None:
     """Copy the pipeline, rerun it and compare."""
@@ -60,11 +70,13 @@ def main() -> None:
     rerun(folder, [stages[f"metrics/{file}.json"] for file in files] if args.model else [])
     rows = list(compare(ROOT / "metrics", folder / "metrics", files, tolerances))
     print(table(rows))
-    for name, same in posteriors(ROOT / "dvc.lock", folder / "dvc.lock"):
+    weights = dict(posteriors(ROOT / "dvc.lock", folder / "dvc.lock"))
+    for name, same in weights.items():
         print(f"{name}: {'the same bytes' if same else 'different bytes, as on a different kind of machine'}")
-    if failed := sum(not row.passes for row in rows):
-        raise command.Failure(f"{failed} of {len(rows)} metrics differ by more than allowed, see {folder}")
-    print(f"All {len(rows)} metrics are reproduced")
+    words, reproduced = verdict(rows, same_weights=all(weights.values()))
+    if not reproduced:
+        raise command.Failure(f"{words}: see {folder}")
+    print(words)
     if args.into is None:
         shutil.rmtree(folder)
 
@@ -144,6 +156,22 @@ def compare(committed: Path, rerun: Path, files: list[Path], tolerances: Toleran
             yield Row(f"{file}.{key}", old[key], new[key], tolerances.of(model, key, old[key]))
 
 
+def verdict(rows: list[Row], same_weights: bool) -> tuple[str, bool]:
+    """What the differences say in words, and whether the results are reproduced.
+
+    Args:
+        rows: all metrics.
+        same_weights: whether training gave the same bytes, so that chance explains nothing.
+    """
+    beyond, far = sum(not row.passes for row in rows), sum(row.far for row in rows)
+    if not beyond:
+        return f"All {len(rows)} metrics are reproduced", True
+    words = f"{beyond} of {len(rows)} metrics differ by more than their tolerance, {far} of them by {FAR} times"
+    if same_weights or far or beyond > (chance := math.ceil(len(rows) / CHANCE)):
+        return words, False
+    return f"{words}; up to {chance} would do so by chance: the results are reproduced", True
+
+
 def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
     """Each posterior of the rerun, and whether its bytes match dvc.lock."""
     old, new = (yaml.safe_load(path.read_text())["stages"] for path in (committed, rerun))
@@ -157,11 +185,11 @@ def posteriors(committed: Path, rerun: Path) -> Iterator[tuple[str, bool]]:
 
 
 def table(rows: list[Row]) -> str:
-    """A table with one line per metric: committed, rerun, difference, allowed, and a mark if too large."""
-    lines = [("metric", "committed", "rerun", "difference", "allowed", "")]
+    """A table with one line per metric: committed, rerun, difference, tolerance, a mark if that is exceeded."""
+    lines = [("metric", "committed", "rerun", "difference", "tolerance", "")]
     for row in rows:
         numbers = (f"{value:.6g}" for value in (row.committed, row.rerun, row.difference, row.allowed))
-        lines.append((row.name, *numbers, "" if row.passes else "<-- too far"))
+        lines.append((row.name, *numbers, "" if row.passes else "<-- far" if row.far else "<--"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)
 

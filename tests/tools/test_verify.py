@@ -198,11 +198,36 @@ def test_tolerances_are_read_from_both_files(known, tmp_path):
     assert tolerances.of("bnn", "ece", 0.04) == pytest.approx(0.008)
 
 
-def test_table_marks_what_is_too_far():
-    lines = verify.table([verify.Row("a", 1.0, 1.5, 0.6), verify.Row("bb", 2.0, 1.0, 0.6)]).splitlines()
-    assert lines[0].split() == ["metric", "committed", "rerun", "difference", "allowed"]
+def test_table_marks_what_exceeds_its_tolerance():
+    rows = [verify.Row("a", 1.0, 1.5, 0.6), verify.Row("bb", 2.0, 1.0, 0.6), verify.Row("c", 2.0, 4.0, 0.6)]
+    lines = verify.table(rows).splitlines()
+    assert lines[0].split() == ["metric", "committed", "rerun", "difference", "tolerance"]
     assert lines[1].split() == ["a", "1", "1.5", "0.5", "0.6"]
-    assert lines[2].split() == ["bb", "2", "1", "-1", "0.6", "<--", "too", "far"]
+    assert lines[2].split() == ["bb", "2", "1", "-1", "0.6", "<--"]
+    assert lines[3].split() == ["c", "2", "4", "2", "0.6", "<--", "far"]
+
+
+@pytest.mark.parametrize(
+    ("differences", "same_weights", "words", "reproduced"),
+    [
+        ([0.0] * 40, False, "All 40 metrics are reproduced", True),
+        ([1.0] * 40, True, "All 40 metrics are reproduced", True),
+        ([0.0] * 38 + [1.1, -2.9], False, "2 of 40 metrics differ by more than their tolerance, 0 of them", True),
+        ([0.0] * 37 + [1.1] * 3, False, "3 of 40 metrics differ", False),
+        ([0.0] * 39 + [3.0], False, "1 of 40 metrics differ by more than their tolerance, 1 of them by 3", False),
+        ([0.0] * 39 + [-math.nan], False, "1 of 40 metrics differ", False),
+        ([0.0] * 39 + [1.1], True, "1 of 40 metrics differ", False),  # the same weights: chance is no reason
+        ([0.0] * 4 + [1.1], False, "1 of 5 metrics differ", True),
+    ],
+)
+def test_verdict(differences, same_weights, words, reproduced):
+    rows = [verify.Row(str(i), 0.0, difference, 1.0) for i, difference in enumerate(differences)]
+    found = verify.verdict(rows, same_weights)
+    assert found[0].startswith(words) and found[1] == reproduced
+
+
+def test_a_setting_must_be_the_same():
+    assert not verify.verdict([verify.Row("iwae_samples", 500, 501, 0.0)], same_weights=False)[1]
 
 
 def test_posteriors_are_compared_by_their_hashes(tmp_path):
