@@ -63,7 +63,7 @@ def rows(summary: dict, name: str) -> Iterator[tuple[str, tuple[str, ...], str, 
 def value(found: dict, interval: str, decimals: int) -> str:
     """A mean and half of its interval, if it has one."""
     half_width = f" ± {found[interval]:.{decimals}f}" if found[interval] and decimals else ""
-    return f"{found['mean']:.{decimals}f}{half_width}"
+    return f"{found['mean']:.{decimals}f}{half_width}".replace("-", "−")
 
 
 SPEED = [  # path in benchmarks/results.json, what to call it

@@ -213,16 +213,16 @@ def likelihoods() -> str:
     """Bounds on the likelihood under several VAEs, from metrics/vae_likelihood.json; the chosen one is bold."""
     if not (found := _study("vae_likelihood")):
         return NOT_RUN
-    names = [text for _, text, _ in LIKELIHOODS]
-    lines = ["| | " + " | ".join([*names, "training, s"]) + " |", "|---" * (len(LIKELIHOODS) + 2) + "|"]
+    names = ["validation, −IWAE, 500 samples", *(text for _, text, _ in LIKELIHOODS), "training, s"]
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for name, metrics in found["rows"].items():
-        cells = []
+        cells = [f"{found['validation'][name]:.2f}"]
         for key, _, decimals in LIKELIHOODS:
             entry = metrics[key]
             interval = f" ± {entry['ci95_seeds']:.{decimals}f}" if entry["ci95_seeds"] and decimals else ""
             cells.append(f"{entry['mean']:,.{decimals}f}{interval}")
         seconds = costs.mean_seconds(f"studies/vae_likelihood/runs/{name}/posteriors/vae/*")
-        cells.append("" if seconds is None else f"{seconds:,.0f}")
+        cells.append("–" if seconds is None else f"{seconds:,.0f}")
         mark = "**" if name == found["chosen"] else ""
         lines.append(f"| {mark}{name}{mark} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -11,20 +11,32 @@ TEST_CASES = {"cases", "drawn", "real", "real_variety", "halves"}
 BASELINE = "labels_only_"  # the prefix of the metrics of the classifier that has seen no unlabelled image
 DIFFERENCES = ("error_percent", "nll", "brier", "ece", "nll_temperature", "ece_temperature")
 TITLE = "semi-supervised VAE"
+WITHOUT = "the same of its classifier without unlabelled images"
 RESULTS = {  # rows of the table of results, by their place in metrics/summary.json: label, decimals
     "ssvae.error_percent": ("error with {ssvae[labels][mean]:,.0f} labels (%)", 2),
     "ssvae.labels_only_error_percent": ("error of its classifier without unlabelled images (%)", 2),
+    "ssvae.error_percent_minus_labels_only": ("difference of these, paired (points)", 2),
     "ssvae.nll": ("negative log likelihood (nats)", 3),
-    "ssvae.labels_only_nll": ("the same of its classifier without unlabelled images", 3),
+    "ssvae.labels_only_nll": (WITHOUT, 3),
+    "ssvae.nll_minus_labels_only": ("difference of these, paired (nats)", 3),
+    "ssvae.brier": ("Brier score", 4),
+    "ssvae.labels_only_brier": (WITHOUT, 4),
     "ssvae.ece": ("expected calibration error", 3),
-    "ssvae.labels_only_ece": ("the same of its classifier without unlabelled images", 3),
+    "ssvae.labels_only_ece": (WITHOUT, 3),
     "ssvae.nll_temperature": ("negative log likelihood after temperature scaling (nats)", 3),
-    "ssvae.labels_only_nll_temperature": ("the same of its classifier without unlabelled images", 3),
+    "ssvae.labels_only_nll_temperature": (WITHOUT, 3),
+    "ssvae.ece_temperature": ("expected calibration error after temperature scaling", 3),
+    "ssvae.labels_only_ece_temperature": (WITHOUT, 3),
     "ssvae.one_draw_error_percent": ("error on one binary draw of each digit (%)", 2),
     "ssvae.generative_error_percent": ("error of the generative answer, by Bayes' rule, on the same draws (%)", 2),
     "ssvae.conditional_accuracy_lenet_percent": ("drawn digits that a LeNet recognises (%)", 1),
+    "ssvae.judge_error_percent": ("error of this LeNet on real digits, drawn as binary images (%)", 1),
     "ssvae.train_on_drawn_accuracy_percent": ("accuracy of a LeNet that was trained on drawn digits alone (%)", 1),
-    "ssvae.hidden_half_nll": ("negative log likelihood of a hidden half (nats)", 1),
+    "ssvae.spread_percent": ("variance of drawn digits within a class, as a share of that of real ones (%)", 1),
+    "ssvae.nearest_distance": ("distance of drawn digits from the nearest training image", 2),
+    "ssvae.nearest_distance_real": ("the same of real test digits", 2),
+    "ssvae.half_error_percent": ("error if the lower half is hidden (%)", 1),
+    "ssvae.hidden_half_nll": ("negative log likelihood of the hidden half (nats)", 1),
     "ssvae.hidden_half_neighbours_nll": ("the same by similar training images", 1),
 }
 HEADLINES = {  # the columns of `dvc exp show`: name, and place in metrics/summary.json

@@ -18,7 +18,10 @@ RESULTS = {  # rows of the table of results, by their place in metrics/summary.j
     "vae.elbo": ("−ELBO (nats per image)", 2),
     "vae.active_units": ("active units of the latent space", 0),
     "ood/vae.*.likelihood.auroc": ("AUROC against {other}, likelihood", 4),
-    "ood/vae.*.input_complexity.auroc": ("AUROC against {other}, likelihood minus length of a code", 4),
+    "ood/vae.*.input_complexity.auroc": (
+        "AUROC against {other}, negative log likelihood minus length of a code",
+        5,
+    ),
     "ood/vae.*.combined.auroc": ("AUROC against {other}, combined score", 4),
     "ood/vae.*.grey_entropy.auroc": ("AUROC against {other}, grey entropy without a model", 4),
 }

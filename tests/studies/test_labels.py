@@ -49,6 +49,13 @@ def test_twins_share_network_views_and_labelled_steps(model, twin, labels):
             assert getattr(theirs.labels_only, key) == getattr(ours.ssvae, key), key
 
 
+def test_all_labels_has_the_network_and_the_steps_of_the_default():
+    ours, theirs = of("default_3000"), of("all_labels_50000")
+    assert theirs.ssvae == ours.ssvae and theirs.labels_only == ours.labels_only
+    assert theirs.labels_only.steps == ours.ssvae.steps
+    assert theirs.drop_labels.kept == theirs.images.train
+
+
 def test_every_run_is_in_one_list_of_stages():
     assert sorted(STUDY["ssvae"] + STUDY["labels_only"]) == sorted(STUDY["runs"]) == sorted(STUDY["every"])
     names = {name.rpartition("_")[0] for name in STUDY["runs"]}

@@ -106,3 +106,29 @@ def test_scores_of_foreign_images_stand_beside_their_baselines(tmp_path, monkeyp
         "| likelihood | 0.2500 |",
         "| no model: entropy of the grey image | 0.7500 |",
     ]
+
+
+def test_models_of_the_study_of_labels_stand_by_their_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_tables, "ROOT", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    assert study_tables.labels() == study_tables.label_pairs() == study_tables.NOT_RUN
+
+    def row(mean, ci95):
+        return {
+            key: {"mean": mean, "n": 3, "ci95_seeds": ci95, "ci95_test": 0.25} for key, _, _ in study_tables.LABELS
+        }
+
+    models = {"default": {"1000": row(2.0, 0.5), "100": row(3.0, 0.5)}, "all_labels": {"50000": row(0.5, None)}}
+    found = {"models": models, "paired": {"default - labels_only": {"100": row(-1.5, 0.5)}}}
+    (tmp_path / "metrics/ssvae_labels.json").write_text(json.dumps(found))
+    header = "| | labels | error % | NLL | Brier | ECE | NLL, with temperature | ECE, with temperature |"
+    three, two = "3.000 ± 0.500", "2.000 ± 0.500"
+    assert study_tables.labels().split("\n") == [
+        header,
+        "|---" * 8 + "|",
+        f"| `default` | 100 | 3.00 ± 0.50 | {three} | 3.0000 ± 0.5000 | {three} | {three} | {three} |",
+        f"| `default` | 1,000 | 2.00 ± 0.50 | {two} | 2.0000 ± 0.5000 | {two} | {two} | {two} |",
+        "| `all_labels` | 50,000 | 0.50 | 0.500 | 0.5000 | 0.500 | 0.500 | 0.500 |",
+    ]
+    first, other = study_tables.label_pairs().split("\n")[2].split(" | ")[:3], "−1.50 ± 0.50, ± 0.25"
+    assert first == ["| `default` − `labels_only`", "100", other]
