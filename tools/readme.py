@@ -165,6 +165,7 @@ PARTS = {
     "likelihoods": study_tables.likelihoods,
     "labels": study_tables.labels,
     "label_pairs": study_tables.label_pairs,
+    "label_drawn": study_tables.label_drawn,
     "foreign": study_tables.foreign,
     "pairs": study_tables.pairs,
     "speed": speed,

@@ -250,6 +250,33 @@ def labels() -> str:
     return "\n".join(lines)
 
 
+DRAWN = [  # key in metrics/ssvae_labels.json, what to call it, decimals
+    ("conditional_accuracy_lenet_percent", "read by a LeNet, %", 1),
+    ("conditional_accuracy_lenet_means_percent", "the same in probabilities, %", 1),
+    ("conditional_accuracy_percent", "read by the nearest images, %", 1),
+    ("train_on_drawn_accuracy_percent", "a LeNet trained on them, %", 1),
+    ("spread_percent", "spread, %", 1),
+    ("nearest_distance", "nearest distance", 2),
+    ("nearest_distance_real", "of real digits", 2),
+]
+
+
+def label_drawn() -> str:
+    """What judges say of the digits that models of the study of labels draw, from metrics/ssvae_labels.json."""
+    if not (found := _study("ssvae_labels")):
+        return NOT_RUN
+    lines = ["| | labels | " + " | ".join(text for _, text, _ in DRAWN) + " |", "|---" * (len(DRAWN) + 2) + "|"]
+    for name, by_labels in found["models"].items():
+        for count, metrics in by_labels.items():
+            if all(key in metrics for key, *_ in DRAWN):
+                cells = [
+                    f"{metrics[key]['mean']:.{decimals}f} ± {metrics[key]['ci95_test'] or 0:.{decimals}f}"
+                    for key, _, decimals in DRAWN
+                ]
+                lines.append(f"| `{name}` | {int(count):,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def label_pairs() -> str:
     """Paired differences between models of the study of labels, from metrics/ssvae_labels.json."""
     if not (found := _study("ssvae_labels")):

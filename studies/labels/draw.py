@@ -1,7 +1,8 @@
 """Have one run draw digits on demand, and judge them by classifiers that it does not know.
 
 Uses the first seed, and the judge that the study has trained. Writes studies/labels/predictions/<run>/drawn/ and,
-computed from it, studies/labels/metrics/<run>/drawn.json.
+computed from it, studies/labels/metrics/<run>/drawn.json: metrics, and ci95_test, half the width of their 95%
+bootstrap intervals over digits.
 """
 
 import argparse
@@ -10,9 +11,12 @@ import os
 import yaml
 
 from stages import artifacts, command
+from stages.evaluation import intervals
 from stages.evaluation import ssvae as evaluation
 from studies import run
 from studies.labels import STUDY
+
+RESAMPLES = 200
 
 
 def main() -> None:
@@ -44,7 +48,11 @@ def main() -> None:
     held_out, binary = label_classifier.held_out(settings, seed, device)
     groups = digits.on_demand(settings, model, judge_of_all.classifier, held_out, binary)
     artifacts.write_groups(folder / "predictions" / args.run / "drawn", groups)
-    artifacts.write_json(folder / "metrics" / args.run / "drawn.json", evaluation.digits(groups))
+    found = {
+        "metrics": evaluation.digits(groups),
+        "ci95_test": intervals.bootstrap(evaluation.digits, groups, set(groups) - {"digits"}, RESAMPLES),
+    }
+    artifacts.write_json(folder / "metrics" / args.run / "drawn.json", found)
 
 
 if __name__ == "__main__":

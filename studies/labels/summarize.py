@@ -4,7 +4,7 @@ Writes metrics/ssvae_labels.json: {models: {name: {labels: {key: {mean, n, ci95_
 {"<name> - <other>": {labels: {key: {mean, n, ci95_seeds}}}}}. A difference is that of two models on the same
 test images and, but for `default_random`, with the same labels; it is negative where the first is better. Its
 interval is the t interval over draws of labels, and ci95_test is the bootstrap interval over test images of the
-mean over these draws.
+mean over these draws. What judges say of drawn digits is that of one draw of labels, so it has ci95_test alone.
 """
 
 import argparse
@@ -39,13 +39,13 @@ def table(measured: dict[str, list[dict]], drawn: dict[str, dict], compared: lis
 
     Args:
         measured: for each run, `<model>_<number of labels>`, its metrics by seed.
-        drawn: what judges say of the digits that some of the runs draw, with the first seed.
+        drawn: metrics and ci95_test of the digits that some of the runs draw, with the first seed.
         compared: pairs of models.
     """
     models: dict[str, dict] = {}
     for run, of_seeds in measured.items():
         name, _, labels = run.rpartition("_")
-        models.setdefault(name, {})[labels] = row(of_seeds) | intervals.over_seeds([drawn.get(run, {})])
+        models.setdefault(name, {})[labels] = row(of_seeds) | digits(drawn.get(run))
     paired = {
         f"{name} - {other}": {
             labels: difference(measured[f"{name}_{labels}"], measured[f"{other}_{labels}"])
@@ -60,6 +60,14 @@ def table(measured: dict[str, list[dict]], drawn: dict[str, dict], compared: lis
 def row(of_seeds: list[dict]) -> dict:
     """Each metric over the seeds."""
     return intervals.over_seeds([{k: v for k, v in of.items() if k != "resampled"} for of in of_seeds])
+
+
+def digits(found: dict | None) -> dict:
+    """What judges say of the digits that a run draws, in the form of the other metrics; empty if it draws none."""
+    if found is None:
+        return {}
+    entries = intervals.over_seeds([found["metrics"]])
+    return {key: entry | {"ci95_test": found["ci95_test"][key]} for key, entry in entries.items()}
 
 
 def difference(first: list[dict], second: list[dict]) -> dict:

@@ -76,7 +76,8 @@ MEASURED = {
 
 
 def test_table_has_mean_and_interval_of_every_model():
-    models = summarize.table(MEASURED, {"a_100": {"spread_percent": 88.0}}, [])["models"]
+    drawn = {"a_100": {"metrics": {"spread_percent": 88.0}, "ci95_test": {"spread_percent": 1.5}}}
+    models = summarize.table(MEASURED, drawn, [])["models"]
     assert set(models) == {"a", "b"} and set(models["b"]) == {"100", "1000"}
     # sd of (4, 6) is sqrt(2), t of 1 degree of freedom 12.7062
     assert models["a"]["100"]["error_percent"] == {
@@ -85,7 +86,7 @@ def test_table_has_mean_and_interval_of_every_model():
         "ci95_seeds": pytest.approx(12.7062 * 2**0.5 / 2**0.5, rel=1e-4),
     }
     assert "resampled" not in models["a"]["100"]
-    assert models["a"]["100"]["spread_percent"] == {"mean": 88, "n": 1, "ci95_seeds": None}
+    assert models["a"]["100"]["spread_percent"] == {"mean": 88, "n": 1, "ci95_seeds": None, "ci95_test": 1.5}
     assert "spread_percent" not in models["b"]["100"]
 
 

@@ -132,3 +132,18 @@ def test_models_of_the_study_of_labels_stand_by_their_number(tmp_path, monkeypat
     ]
     first, other = study_tables.label_pairs().split("\n")[2].split(" | ")[:3], "−1.50 ± 0.50, ± 0.25"
     assert first == ["| `default` − `labels_only`", "100", other]
+
+
+def test_only_models_that_draw_digits_are_in_their_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_tables, "ROOT", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    assert study_tables.label_drawn() == study_tables.NOT_RUN
+    row = {
+        key: {"mean": 90.0, "n": 1, "ci95_seeds": None, "ci95_test": 0.25 if key != "nearest_distance" else None}
+        for key, _, _ in study_tables.DRAWN
+    }
+    found = {"models": {"best": {"3000": row, "100": {}}, "labels_only": {"3000": {}}}, "paired": {}}
+    (tmp_path / "metrics/ssvae_labels.json").write_text(json.dumps(found))
+    _, _, only = study_tables.label_drawn().split("\n")
+    percent = "90.0 ± 0.2"
+    assert only == f"| `best` | 3,000 |{f' {percent} |' * 5} 90.00 ± 0.00 | 90.00 ± 0.25 |"
