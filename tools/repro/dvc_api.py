@@ -178,7 +178,7 @@ def objects(repo: Repo, entry: Entry) -> set:
 def missing(repo: Repo, entry: Entry) -> bool:
     """Whether something that a stage made is neither in the workspace nor in the cache nor in the remote."""
     stand_in = _stand_in(repo, entry)
-    wanting = [out for out in stand_in.outs if not out.exists and out.changed_cache()]
+    wanting = [out for out in stand_in.outs if out.workspace_status() and out.changed_cache()]
     if not wanting or not has_remote(repo):
         return bool(wanting)
     hashes = [info.value for out in wanting for infos in out.get_used_objs().values() for info in infos]

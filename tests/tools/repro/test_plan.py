@@ -53,6 +53,8 @@ def test_a_pipeline_over_its_life(project, planned):
     project.run("rm", "-rf", ".dvc/cache")
     assert list(planned().tasks) == ["train-1", "evaluate-1", "summary"]
     assert not planned(allow_missing=True).tasks
+    (project.folder / "train-1.bin").write_text("of another run")  # not what the lock file says
+    assert list(planned().tasks) == ["train-1", "evaluate-1", "summary"]
 
 
 def test_data_outside_of_git_and_dvc_is_refused_by_name(project, planned):
