@@ -9,6 +9,7 @@ from tests.browser import browser  # noqa: F401, one for all tests: a second one
 
 # `make test` runs two workers on two cores; stages that they start use the number in params.yaml
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("CHECKPOINTS", None)  # those of the person who runs the tests
 
 
 @pytest.fixture(autouse=True)
