@@ -1,6 +1,7 @@
 """Tables of the studies, from their metrics, for tools/readme.py."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -238,18 +239,6 @@ LABELS = [  # key in metrics/ssvae_labels.json, what to call it, decimals
 ]
 
 
-def labels() -> str:
-    """Every model of the study of labels, by their number, from metrics/ssvae_labels.json."""
-    if not (found := _study("ssvae_labels")):
-        return NOT_RUN
-    lines = ["| | labels | " + " | ".join(text for _, text, _ in LABELS) + " |", "|---" * (len(LABELS) + 2) + "|"]
-    for name, by_labels in found["models"].items():
-        for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
-            cells = [_plus_minus(metrics[key], decimals) for key, _, decimals in LABELS]
-            lines.append(f"| `{name}` | {int(count):,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 DRAWN = [  # key in metrics/ssvae_labels.json, what to call it, decimals
     ("conditional_accuracy_lenet_percent", "read by a LeNet, %", 1),
     ("conditional_accuracy_lenet_means_percent", "the same in probabilities, %", 1),
@@ -261,35 +250,41 @@ DRAWN = [  # key in metrics/ssvae_labels.json, what to call it, decimals
 ]
 
 
-def label_drawn() -> str:
-    """What judges say of the digits that models of the study of labels draw, from metrics/ssvae_labels.json."""
-    if not (found := _study("ssvae_labels")):
-        return NOT_RUN
-    lines = ["| | labels | " + " | ".join(text for _, text, _ in DRAWN) + " |", "|---" * (len(DRAWN) + 2) + "|"]
-    for name, by_labels in found["models"].items():
-        for count, metrics in by_labels.items():
-            if all(key in metrics for key, *_ in DRAWN):
-                cells = [
-                    f"{metrics[key]['mean']:.{decimals}f} ± {metrics[key]['ci95_test'] or 0:.{decimals}f}"
-                    for key, _, decimals in DRAWN
-                ]
-                lines.append(f"| `{name}` | {int(count):,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def labels() -> str:
+    """Every model of the study of labels, by their number, from metrics/ssvae_labels.json."""
+    return _by_labels("models", LABELS, _plus_minus)
 
 
 def label_pairs() -> str:
     """Paired differences between models of the study of labels, from metrics/ssvae_labels.json."""
+
+    def cell(entry: dict, decimals: int) -> str:
+        return f"{_plus_minus(entry, decimals)}, ± {entry['ci95_test']:.{decimals}f}"
+
+    return _by_labels("paired", LABELS, cell)
+
+
+def label_drawn() -> str:
+    """What judges say of the digits that models of the study of labels draw, from metrics/ssvae_labels.json."""
+
+    def cell(entry: dict, decimals: int) -> str:
+        return f"{entry['mean']:.{decimals}f} ± {entry['ci95_test'] or 0:.{decimals}f}"
+
+    return _by_labels("models", DRAWN, cell)
+
+
+def _by_labels(part: str, columns: list[tuple[str, str, int]], cell: Callable[[dict, int], str]) -> str:
+    """A row for each model or pair and number of labels that has all columns."""
     if not (found := _study("ssvae_labels")):
         return NOT_RUN
-    lines = ["| | labels | " + " | ".join(text for _, text, _ in LABELS) + " |", "|---" * (len(LABELS) + 2) + "|"]
-    for pair, by_labels in found["paired"].items():
-        name = " − ".join(f"`{model}`" for model in pair.split(" - "))
+    header = " | ".join(text for _, text, _ in columns)
+    lines = [f"| | labels | {header} |", "|---" * (len(columns) + 2) + "|"]
+    for models, by_labels in found[part].items():
+        name = " − ".join(f"`{model}`" for model in models.split(" - "))
         for count, metrics in sorted(by_labels.items(), key=lambda item: int(item[0])):
-            cells = [
-                f"{_plus_minus(metrics[key], decimals)}, ± {metrics[key]['ci95_test']:.{decimals}f}"
-                for key, _, decimals in LABELS
-            ]
-            lines.append(f"| {name} | {int(count):,} | " + " | ".join(cells) + " |")
+            if all(key in metrics for key, *_ in columns):
+                cells = [cell(metrics[key], decimals) for key, _, decimals in columns]
+                lines.append(f"| {name} | {int(count):,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
