@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from stages.figures.vae_ood import SCORE_NAMES
 from stages.params import load
 from studies.bnn_families.plot import label
 from studies.bnn_families.summarize import rival
@@ -298,23 +299,6 @@ def _plus_minus(entry: dict, decimals: int) -> str:
     return f"{entry['mean']:.{decimals}f}{interval}".replace("-", "−")
 
 
-FOREIGN = {  # scores of a VAE and baselines, and what to call them in a table
-    "likelihood": "likelihood",
-    "grey_divergence": "−log p(x) − entropy of the grey image",
-    "input_complexity": "−log p(x) − length of a code",
-    "likelihood_regret": "likelihood regret",
-    "encoder_statistics": "density of encoder statistics",
-    "all_statistics": "the same with entropy and code length",
-    "latent_density": "density of latent means",
-    "likelihood_ratio": "likelihood ratio of two levels",
-    "combined": "combined",
-    "grey_entropy": "no model: entropy of the grey image",
-    "grey_entropy_two_sided": "no model: entropy of the grey image, two-sided",
-    "code_length": "no model: length of a code",
-    "code_length_two_sided": "no model: length of a code, two-sided",
-}
-
-
 FLIPPED = {"flipped horizontally": "mirrored", "flipped vertically": "upside down"}
 
 
@@ -343,7 +327,7 @@ def pairs() -> str:
 
 def _scores(columns: dict[str, dict], headline: str | None, title: str = "AUROC") -> str:
     lines = ["| " + " | ".join([title, *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name, text in FOREIGN.items():
+    for name, text in SCORE_NAMES.items():
         if any(name in scores for scores in columns.values()):
             cells = (f"{scores[name]['auroc']:.4f}" if name in scores else "–" for scores in columns.values())
             mark = "**" if name == headline else ""

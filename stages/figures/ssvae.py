@@ -27,7 +27,7 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     image_grid(
         folder / "styles.png",
         pictures["styles"],
-        "Drawn digits: one class per row, one style per column",
+        "Mean images: one class per row, one style per column",
         rows=range(10),
     )
     of_class = drawn["pixels"].reshape(10, -1, 784)[:, :DRAWN]
@@ -46,11 +46,15 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
 def planes(path: Path, images: np.ndarray) -> None:
     """Two directions of style for each class, (10, points, points, 784)."""
     points = images.shape[1]
-    with figure(path, rows=2, columns=5, size=(2.2, 2.4)) as axes:
-        axes[0, 0].figure.suptitle("The plane of the two most used directions of style, class by class")
-        for axis, plane in zip(axes.flat, images, strict=True):
+    with figure(path, rows=2, columns=5, size=(3.0, 3.2)) as axes:
+        canvas = axes[0, 0].figure
+        canvas.suptitle("Two directions of style, from low to high quantiles of their prior", fontsize=18)
+        canvas.supxlabel("the direction that varies most between digits", fontsize=14)
+        canvas.supylabel("the direction that varies second most", fontsize=14)
+        for label, (axis, plane) in enumerate(zip(axes.flat, images, strict=True)):
             sheet = plane.reshape(points, points, 28, 28).transpose(0, 2, 1, 3)
             show(axis, sheet.reshape(28 * points, 28 * points))
+            axis.set_title(f"class {label}", fontsize=14)
 
 
 def completions(path: Path, pictures: dict[str, np.ndarray], halves: dict[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from stages.artifacts import replacing, write_csv
@@ -78,12 +79,23 @@ def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> N
         left.set_ylim(bottom=np.percentile(history["elbo"], 10) if len(history) > 4 else None)
         right.plot(history["step"], history["validation"], color=ORANGE)
         right.set(title="Validation", xlabel="gradient step", ylabel=what_is_validated)
+        for axis in (left, right):
+            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            axis.xaxis.set_major_formatter("{x:,.0f}")
 
 
-def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], learned: str, other: str, title: str) -> None:
+def roc(
+    folder: Path,
+    scores: dict[str, dict[str, np.ndarray]],
+    learned: str,
+    other: str,
+    title: str,
+    names: dict[str, str] | None = None,
+) -> None:
     """Draw and save ROC curves, one per score: roc.png and roc.csv.
 
     `other`, the out-of-distribution data set, is the positive class. Cases without a score, NaN, are left out.
+    The legend calls scores by their `names`, if there are any.
     """
     rows = []
     with figure(folder / "roc.png", size=(5.0, 3.5 + 0.3 * len(scores[learned]))) as axis:
@@ -92,7 +104,8 @@ def roc(folder: Path, scores: dict[str, dict[str, np.ndarray]], learned: str, ot
             values, positive = np.concatenate([own, others]), np.repeat([0, 1], [len(own), len(others)])
             false_positive, true_positive, _ = roc_curve(positive, values)
             area = roc_auc_score(positive, values)
-            axis.plot(false_positive, true_positive, label=f"{name.replace('_', ' ')}, area {area:.4f}")
+            label = (names or {}).get(name, name.replace("_", " "))
+            axis.plot(false_positive, true_positive, label=f"{label}, area {area:.4f}")
             grid = np.linspace(0, 1, 101)
             rows.append(
                 pd.DataFrame({"fpr": grid, "tpr": np.interp(grid, false_positive, true_positive), "score": name})

@@ -40,7 +40,7 @@ def draw(settings: Settings, predictions: dict[str, Groups], history: pd.DataFra
     vae_ood.strangest(folder / "strangest.png", strangest, settings.ood.headline)
     compared = dict.fromkeys((*COMPARED, settings.ood.headline))
     some = {name: {score: ood[name][score] for score in compared} for name in (learned, other)}
-    roc(folder, some, learned, other, f"Detecting {title(other)} against {title(learned)}")
+    roc(folder, some, learned, other, f"Detecting {title(other)} against {title(learned)}", vae_ood.SCORE_NAMES)
 
 
 def images(folder: Path, pictures: dict[str, np.ndarray]) -> None:

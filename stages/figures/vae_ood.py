@@ -1,6 +1,7 @@
 """Figures of what the VAE says of foreign images."""
 
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,21 @@ from stages.figures.style import BLUE, ORANGE, figure, image_grid, title
 
 COLUMNS = 3  # panels beside each other
 ACROSS = 12  # images beside each other
+SCORE_NAMES = {  # what to call scores and baselines in a figure or table
+    "likelihood": "likelihood",
+    "grey_divergence": "−log p(x) − entropy of the grey image",
+    "input_complexity": "−log p(x) − length of a code",
+    "likelihood_regret": "likelihood regret",
+    "encoder_statistics": "density of encoder statistics",
+    "all_statistics": "density of encoder and image statistics",
+    "latent_density": "density of latent means",
+    "likelihood_ratio": "likelihood ratio of two levels",
+    "combined": "combined",
+    "grey_entropy": "no model: entropy of the grey image",
+    "grey_entropy_two_sided": "no model: entropy of the grey image, two-sided",
+    "code_length": "no model: length of a code",
+    "code_length_two_sided": "no model: length of a code, two-sided",
+}
 
 
 def likelihoods(path: Path, ood: Groups, learned: str, other: str) -> None:
@@ -33,7 +49,7 @@ def histograms(path: Path, ood: Groups, learned: str, other: str) -> None:
     """Every score of both data sets, a panel for each; two-sided baselines are left out."""
     names = [name for name in (*SCORES, *BASELINES) if name in ood[learned] and not name.endswith("two_sided")]
     rows = math.ceil(len(names) / COLUMNS)
-    with figure(path, rows, COLUMNS, size=(3.2, 2.4), squeeze=False) as axes:
+    with figure(path, rows, COLUMNS, size=(3.2, 2.6), squeeze=False) as axes:
         for axis in axes.flat[len(names) :]:
             axis.set_visible(False)
         for name, axis in zip(names, axes.flat[: len(names)], strict=True):
@@ -45,7 +61,7 @@ def histograms(path: Path, ood: Groups, learned: str, other: str) -> None:
                 axis.hist(inside, 50, range=tuple(limits), weights=weights, color=colour, alpha=0.6, label=label)
             positive = np.repeat([0, 1], [len(own), len(others)])
             area = roc_auc_score(positive, np.concatenate([own, others]))
-            axis.set_title(f"{name.replace('_', ' ')}, AUROC {area:.4f}", fontsize=10)
+            axis.set_title(f"{textwrap.fill(SCORE_NAMES[name], 44)}\nAUROC {area:.4f}", fontsize=9)
             axis.set_yticks([])
         handles, labels = axes[0, 0].get_legend_handles_labels()
         axes[0, 0].figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
@@ -61,4 +77,4 @@ def strangest(path: Path, found: dict[str, np.ndarray], score: str) -> None:
     """
     rows = len(found["pixels"]) // ACROSS
     grid = found["pixels"][: rows * ACROSS].reshape(rows, ACROSS, 784) / 255.0
-    image_grid(path, grid, f"Held-out images that the model finds strangest: {score.replace('_', ' ')}")
+    image_grid(path, grid, f"Held-out images that the model finds strangest: {SCORE_NAMES[score]}")
