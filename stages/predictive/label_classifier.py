@@ -20,21 +20,34 @@ if TYPE_CHECKING:
 def held_out(settings: Settings, seed: int, device: torch.device) -> tuple[datasets.Images, Tensor]:
     """The digits to report on, and the same in binary.
 
-    On the validation split, the first ones are left out: as many as there are labels, which temperatures are
-    fitted on.
+    On the validation split, those that temperatures are fitted on are left out.
 
     Raises:
         Failure: if no image is left.
     """
     which = "mnist", settings.evaluate.split, settings.images
     images, binary = datasets.load(*which).to(device), datasets.published_binarisation(*which).to(device)
-    kept = len(datasets.kept_labels(seed)[0]) if settings.evaluate.split == "validation" else 0
-    if kept >= len(images):
+    if settings.evaluate.split != "validation":
+        return images, binary
+    others = torch.ones(len(images), dtype=torch.bool)
+    others[_fitted_on(seed, len(images))] = False
+    if not others.any():
+        kept = len(datasets.kept_labels(seed)[0])
         raise Failure(
             f"params.yaml: evaluate.split = validation: all {len(images)} validation images are needed to fit "
             f"temperatures with {kept} labels: lower drop_labels.kept or use the test split"
         )
-    return datasets.Images(images.pixels[kept:], images.labels[kept:]), binary[kept:]
+    others = others.to(device)
+    return datasets.Images(images.pixels[others], images.labels[others]), binary[others]
+
+
+def _fitted_on(seed: int, images: int) -> Tensor:
+    """Which of so many validation images temperatures are fitted on: as many as there are labels, by the seed.
+
+    Runs with the same seed share them. Other seeds have others, so their spread includes what the choice does.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(images, generator=generator)[: len(datasets.kept_labels(seed)[0])]
 
 
 def predicted(
@@ -54,7 +67,7 @@ def predicted(
     """
     binarisations = settings.evaluate.ssvae.binarisations
     validation = datasets.load("mnist", "validation", settings.images)
-    few = slice(len(datasets.kept_labels(seed)[0]))
+    few = _fitted_on(seed, len(validation))
     labels = validation.labels[few].numpy()
     fitted_on = class_probabilities(
         list(networks.values()), validation.pixels[few].to(pixels.device), binarisations
