@@ -41,7 +41,7 @@ def on_demand(
             neighbours in the means; distance and deviation of the means, from `variety`; (digits,).
         real: labels; the classes that lenet sees in binary pixels; those that the student sees, a classifier that
             has learned from drawn digits alone; (images,).
-        real_variety: distance and deviation of as many real digits, (digits,).
+        real_variety: labels, distance and deviation of as many real digits, (digits,).
     """
     pixels, means, labels = drawn(model, settings.evaluate.ssvae.drawn_per_class)
     nearest = neighbours(datasets.load("mnist", "train", settings.images))
@@ -61,7 +61,7 @@ def on_demand(
             "lenet": answers(judge, binary).cpu().numpy(),
             "student": student(model, settings, held_out.pixels).argmax(-1).cpu().numpy(),
         },
-        "real_variety": variety(grey[some], real_labels[some], nearest),
+        "real_variety": {"labels": real_labels[some]} | variety(grey[some], real_labels[some], nearest),
     }
 
 

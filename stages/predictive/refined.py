@@ -44,11 +44,14 @@ def refine(moves: dict[str, Tensor], bound: Callable[[], Tensor], steps: int, le
         moves: from `unmoved`.
         bound: estimates the bound of each image with the moves as they are, (batch,) nats.
         steps: how many.
-        learning_rate: Adam's.
+        learning_rate: Adam's at the first step. It falls to 0 linearly, so that the noise of the last estimates
+            does not decide where the moves end.
     """
     optimiser = torch.optim.Adam(moves.values(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
     for _ in range(steps):
         gradients = torch.autograd.grad(-bound().sum(), list(moves.values()))  # of nothing else: the networks stay
         for move, gradient in zip(moves.values(), gradients, strict=True):
             move.grad = gradient
         optimiser.step()
+        schedule.step()

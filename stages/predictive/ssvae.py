@@ -56,7 +56,8 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         digits, drawn, real, real_variety: drawn digits, and what judges say of them and of real ones:
             stages/predictive/digits.py.
         halves: labels (images,); probabilities (images, 10) of the classes given the upper half; hidden and
-            neighbours, log likelihoods of the lower half by the model and by a baseline, (images,), nats.
+            neighbours, log likelihoods of the lower half by the model and by a baseline, (images,), nats;
+            neighbours_probabilities of the baseline.
         pictures: styles (10, 12, 784), one column per style z; analogies (12, 10, 784) in the style of originals
             (12, 784); planes (10, 9, 9, 784), two directions of style for each class; halves (10, 784), whole,
             and their completions (10, 6, 784).
@@ -79,10 +80,8 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     groups = digits.on_demand(settings, model, referee.classifier, held_out, binary) | {
         "cases": cases,
         "halves": completed
-        | {
-            "labels": held_out.labels[: half.images],
-            "neighbours": halves.neighbours_log_likelihood(binary[: half.images], train),
-        },
+        | halves.by_neighbours(binary[: half.images], train)
+        | {"labels": held_out.labels[: half.images]},
         "pictures": _pictures(model, guide, held_out, binary)
         | {"halves": binary[:COMPLETED], "completions": completions},
     }

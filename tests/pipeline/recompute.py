@@ -146,6 +146,8 @@ def _ssvae(predictions: dict) -> dict[str, float]:
     for answer, p in answers.items():
         found = _bnn({"cases": {"labels": labels, "probabilities": p}})
         rows |= {f"{answer}_{name}": found[name] for name in ("error_percent", "nll", "ece")}
+    for name in ("error_percent", "nll"):
+        rows[f"generative_{name}_minus_one_draw"] = rows[f"generative_{name}"] - rows[f"one_draw_{name}"]
     rows["iwae"] = -math.fsum((highest + np.log(total))[:, 0]) / len(labels)
     return rows | _digits(predictions) | _half_digits(predictions["halves"])
 
@@ -156,7 +158,11 @@ def _digits(predictions: dict) -> dict[str, float]:
     def percent(right) -> float:
         return 100 * sum(right) / len(right)
 
-    spread = [math.fsum(group["deviation"]) / len(group["deviation"]) for group in (drawn, variety)]
+    def of_classes(group, name) -> float:
+        classes = [group[name][group["labels"] == label].tolist() for label in set(group["labels"])]
+        return math.fsum(math.fsum(values) / len(values) for values in classes) / len(classes)
+
+    spread = [of_classes(group, "deviation") for group in (drawn, variety)]
     return {
         "conditional_accuracy_percent": percent(drawn["neighbours"] == drawn["labels"]),
         "conditional_accuracy_lenet_percent": percent(drawn["lenet"] == drawn["labels"]),
@@ -164,17 +170,20 @@ def _digits(predictions: dict) -> dict[str, float]:
         "judge_error_percent": percent(real["lenet"] != real["labels"]),
         "train_on_drawn_accuracy_percent": percent(real["student"] == real["labels"]),
         "spread_percent": 100 * spread[0] / spread[1],
-        "nearest_distance": math.fsum(drawn["distance"]) / len(drawn["distance"]),
-        "nearest_distance_real": math.fsum(variety["distance"]) / len(variety["distance"]),
+        "nearest_distance": of_classes(drawn, "distance"),
+        "nearest_distance_real": of_classes(variety, "distance"),
     }
 
 
 def _half_digits(halves: dict) -> dict[str, float]:
     read = _bnn({"cases": halves})
+    neighbours = _bnn({"cases": halves | {"probabilities": halves["neighbours_probabilities"]}})
     model, baseline = (-math.fsum(halves[name]) / len(halves[name]) for name in ("hidden", "neighbours"))
     return {
         "half_error_percent": read["error_percent"],
         "half_nll": read["nll"],
+        "half_neighbours_error_percent": neighbours["error_percent"],
+        "half_neighbours_nll": neighbours["nll"],
         "hidden_half_nll": model,
         "hidden_half_neighbours_nll": baseline,
         "hidden_half_minus_neighbours": model - baseline,

@@ -63,6 +63,7 @@ def test_what_is_drawn_is_recognised(monkeypatch, move, share):
     assert (real["lenet"] == real["labels"]).all()
     assert np.abs(drawn["deviation"]).max() < 1e-6
     assert (found["real_variety"]["deviation"] > 1).all()
+    assert np.array_equal(found["real_variety"]["labels"], REAL.labels)
     assert found["digits"]["pixels"].shape == found["digits"]["means"].shape == (40, 784)
 
 

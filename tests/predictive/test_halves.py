@@ -130,10 +130,12 @@ def test_draws_are_in_proportion_to_weights(monkeypatch):
 def test_neighbours_are_those_with_the_most_similar_upper_half():
     """Against brute force in NumPy."""
     train = tiny.images(80)
-    found = halves.neighbours_log_likelihood(X, train)
+    found = halves.by_neighbours(X, train)
     grey, upper = train.pixels.numpy() / 255.0, halves.SEEN.numpy()
-    for image, value in zip(X.numpy(), found, strict=True):
+    for image, value, classes in zip(X.numpy(), *found.values(), strict=True):
         order = np.argsort(((grey[:, upper] - image[upper]) ** 2).sum(axis=1))[:50]
         frequency = (grey[order][:, ~upper].sum(axis=0) + 0.5) / 51
         expected = np.where(image[~upper] == 1, np.log(frequency), np.log1p(-frequency)).sum()
         assert float(value) == pytest.approx(expected, rel=1e-4)
+        counts = np.bincount(train.labels[order], minlength=10)
+        np.testing.assert_allclose(classes, (counts + 0.1) / 51, rtol=1e-5)
