@@ -68,8 +68,8 @@ def title(data_set: str) -> str:
 def elbo_curve(folder: Path, history: pd.DataFrame, what_is_validated: str) -> None:
     """Draw and save the training history: elbo.png and elbo.csv.
 
-    The objective is the ELBO, except that the weights of its terms may change during training: a warm-up of the KL
-    term bends the curve.
+    The objective is the ELBO, in the semi-supervised VAE with terms for labels and consistency. The weights of its
+    terms may change during training: a warm-up of the KL term bends the curve.
     """
     write_csv(folder / "elbo.csv", history)
     with figure(folder / "elbo.png", columns=2, size=(4.2, 3.2)) as (left, right):

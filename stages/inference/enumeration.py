@@ -1,42 +1,41 @@
 """The ELBO with a discrete latent variable summed out."""
 
-import pyro
 from pyro import poutine
-from pyro.infer.enum import get_importance_trace
-from pyro.poutine.enum_messenger import EnumMessenger
 from torch import Tensor
 
-from stages.inference.path_gradients import held
+from stages.inference.path_gradients import HeldELBO, held
 
 
-class EnumeratedELBO(pyro.infer.ELBO):
+class EnumeratedELBO(HeldELBO):
     """The negative ELBO of one guide site with `infer={"enumerate": "parallel"}`; all sites are in one plate.
 
-    Let y be that site and z the others, with a separate z drawn for each value of y. The bound is
+    Let y be that site and z the others. The bound is
 
         sum_y q(y | x) E_q(z | x, y)[log p(x, y, z) - log q(y, z | x)]     (Kingma et al. 2014, equation 7)
 
-    The gradient is the path gradient in z (stages/inference/path_gradients.py), and exact in y.
+    A site that is drawn after y in the guide has one draw for each value of y. A site before it, which cannot
+    depend on y (the features of M1+M2), has one draw for all. The gradient is the path gradient in z
+    (stages/inference/path_gradients.py), and exact in y.
 
-    `pyro.infer.TraceEnum_ELBO` computes the same sum for models of any structure, but it inspects tensor values in
-    every step, so its computation cannot be traced.
+    `pyro.infer.TraceEnum_ELBO` computes the same sum for models of any structure. But its gradient includes the
+    score of z, and it inspects tensor values in every step, so `make_fx` cannot trace it.
     """
 
-    def _get_trace(self, model, guide, args, kwargs) -> tuple[poutine.Trace, poutine.Trace]:
-        # the plate is dimension -1, the values of y are dimension -2
-        guide = EnumMessenger(first_available_dim=-2)(guide)
-        return get_importance_trace("flat", 1, model, guide, args, kwargs)
-
     def differentiable_loss(self, model, guide, *args, **kwargs) -> Tensor:
-        """The estimate from one draw of z for each value of y; nats, ()."""
-        model_trace, guide_trace = self._get_trace(model, guide, args, kwargs)
-        cost, log_q = 0.0, None
-        for sign, trace in ((-1, model_trace), (1, guide_trace)):
-            for site in trace.nodes.values():
-                if site["type"] == "sample":
-                    drawn = trace is guide_trace and site["fn"].has_rsample
-                    log_prob = held(site) if drawn else site["log_prob"]
-                    cost = cost + sign * log_prob  # (values, batch), scaled by plate and handlers
-                    if trace is guide_trace and site["infer"].get("enumerate"):
-                        log_q = site["unscaled_log_prob"]
+        """The estimate from one draw of z; nats, ()."""
+        enumerated = poutine.enum(guide, first_available_dim=-2)  # -1 is the plate, -2 are the values of y
+        model_trace, guide_trace = self._get_trace(model, enumerated, args, kwargs)
+        cost = -sum(site["log_prob"] for site in _samples(model_trace))  # (values, batch), scaled as the sites are
+        for site in _samples(guide_trace):
+            if site["infer"].get("enumerate"):
+                log_q = site["fn"].log_prob(site["value"])  # (values, batch)
+                cost = cost + site["scale"] * log_q
+            else:
+                cost = cost + held(site)
         return (log_q.exp() * cost).sum()
+
+
+def _samples(trace: poutine.Trace) -> list[dict]:
+    """The sample sites that are no plates."""
+    sites = poutine.util.prune_subsample_sites(trace).nodes.values()
+    return [site for site in sites if site["type"] == "sample"]

@@ -32,7 +32,7 @@ def problem(settings: Settings, seed: int, device: torch.device) -> svi.Problem:
         return both, train.labels[chosen], len(train)
 
     def error_percent() -> float:
-        guess = label_classifier.answers(model.classifier, datasets.unit_interval(held_out.pixels))
+        guess = label_classifier.logits(model.classifier, datasets.unit_interval(held_out.pixels)).argmax(-1)
         return float((guess != held_out.labels).float().mean()) * 100
 
     return svi.Problem(

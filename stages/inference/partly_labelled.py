@@ -40,5 +40,5 @@ class PartlyLabelled:
 
     def error_percent(self, classifier: nn.Module) -> float:
         """Error of a classifier on the validation images, binarised: so are those that it learned from."""
-        guess = label_classifier.answers(classifier, datasets.binarise(self.validation.pixels))
+        guess = label_classifier.logits(classifier, datasets.binarise(self.validation.pixels)).argmax(-1)
         return float((guess != self.validation.labels).float().mean()) * 100

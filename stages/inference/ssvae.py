@@ -36,7 +36,7 @@ class Objective(nn.Module):
         - 0.1 N alpha * mean cross-entropy of the labels and q(y | view)
         - 0.1 N consistency * disagreement of q(y | view) with q(y | x) on unlabelled images
 
-    where a view is the image moved a little and binarised anew (stages/views.py).
+    where a view is a randomly transformed and freshly binarised copy of the image (stages/views.py).
     """
 
     def __init__(self, model: ssvae.Model, guide: ssvae.Guide, params: ssvae.Params, size: int):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.models import label_classifier, labels_only
+from stages.models import labels_only
 from stages.params import Count, Probability, Training
 
 
@@ -23,4 +23,4 @@ class Params(Training):
 
 def build(params: Params) -> tuple[labels_only.Model, labels_only.Guide]:
     """The likelihood of labels and its empty guide."""
-    return labels_only.Model(label_classifier.build(params)), labels_only.Guide()
+    return labels_only.build(params)

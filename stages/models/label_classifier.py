@@ -40,6 +40,6 @@ def class_probabilities(networks: Sequence[nn.Module], pixels: Tensor, binarisat
 
 
 @torch.no_grad()
-def answers(network: nn.Module, images: Tensor) -> Tensor:
-    """The most probable class of each image in [0, 1], (images, 784) -> (images,) int64."""
-    return torch.cat([network(batch).argmax(-1) for batch in images.split(IMAGES_AT_ONCE)])
+def logits(network: nn.Module, images: Tensor) -> Tensor:
+    """Those of images in [0, 1], some at a time; (images, 784) -> (images, 10)."""
+    return torch.cat([network(batch) for batch in images.split(IMAGES_AT_ONCE)])

@@ -58,6 +58,6 @@ def build(network) -> tuple[Model, Guide]:
     """The likelihood and its empty guide.
 
     Args:
-        network: the section `ssvae` of params.yaml, which describes the network.
+        network: the section of params.yaml that describes the network: `ssvae`, or `judge` for that model.
     """
     return Model(label_classifier.build(network)), Guide()

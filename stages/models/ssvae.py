@@ -94,7 +94,7 @@ class Model(PyroModule):
         y: Tensor | None = None,
         size: int | None = None,
         kl_weight: float | Tensor = 1.0,
-        logits: Tensor | None = None,
+        class_logits: Tensor | None = None,
         seen: Tensor | None = None,
     ) -> Tensor:
         """Run the generative story for a batch.
@@ -104,7 +104,7 @@ class Model(PyroModule):
             y: classes, (batch,) int64, or None if they are unobserved.
             size: number of images in the whole set that this batch represents; the batch size if None.
             kl_weight: of the style's KL term; with 1 the objective is the ELBO.
-            logits: for the guide.
+            class_logits: not used; the guide's, and Pyro gives both the same arguments.
             seen: which pixels are observed, (784,) bool; all if None.
 
         Returns:
@@ -124,8 +124,8 @@ class Model(PyroModule):
         """Log odds of the pixels (..., 784) of styles z (..., latents) in classes y (...), which broadcast."""
         return self.decoder(z, y)
 
-    def typical(self, z: Tensor, y: Tensor) -> Tensor:
-        """The same at the mean of what is between z and the pixels: here, nothing is."""
+    def mean_logits(self, z: Tensor, y: Tensor) -> Tensor:
+        """The same, without the noise of features in M1+M2; M2 has none."""
         return self.decoder(z, y)
 
     @torch.no_grad()
@@ -149,11 +149,11 @@ class StackedModel(Model):
         self.decoder = perceptron(params.features, params.hidden, PIXELS)
 
     def logits(self, z: Tensor, y: Tensor) -> Tensor:
-        """Draw features, which are a site, and decode them."""
+        """Draw features, which are a site, and decode them: log odds of the pixels, (..., 784)."""
         return self.decoder(pyro.sample("f", normal(self.feature_prior(z, y))))
 
-    def typical(self, z: Tensor, y: Tensor) -> Tensor:
-        """Log odds of the pixels for the mean of the features."""
+    def mean_logits(self, z: Tensor, y: Tensor) -> Tensor:
+        """Log odds of the pixels (..., 784) for the mean of the features."""
         return self.decoder(normal(self.feature_prior(z, y)).mean)
 
 
@@ -171,38 +171,38 @@ class Guide(PyroModule):
         y: Tensor | None = None,
         size: int | None = None,
         kl_weight: float | Tensor = 1.0,
-        logits: Tensor | None = None,
+        class_logits: Tensor | None = None,
         seen: Tensor | None = None,
     ) -> None:
         """Draw the latent sites for a batch.
 
         Args:
-            x: as for the model, like the others.
-            y: classes.
-            size: number of images.
+            x: binary pixels, (batch, 784).
+            y: classes, (batch,) int64, or None if they are unobserved.
+            size: number of images in the whole set that this batch represents; the batch size if None.
             kl_weight: of the style's KL term.
-            logits: those of q(y | x), (batch, 10), if they are known already.
-            seen: for the model.
+            class_logits: those of q(y | x), (batch, 10), if they are known already.
+            seen: not used; the model's.
         """
         with pyro.plate("data", size or len(x), subsample=torch.arange(len(x))):
-            evidence = self.evidence(x)
+            features = self.features(x)
             if y is None:
-                q_y = dist.Categorical(logits=self.classifier(x) if logits is None else logits)
+                q_y = dist.Categorical(logits=self.classifier(x) if class_logits is None else class_logits)
                 y = pyro.sample("y", q_y, infer={"enumerate": "parallel"})
             with poutine.scale(scale=kl_weight):
-                pyro.sample("z", self.q_z(evidence, y))
+                pyro.sample("z", self.q_z(features, y))
 
-    def evidence(self, x: Tensor) -> Tensor:
-        """What q(z) reads beside the class: the image itself."""
+    def features(self, x: Tensor) -> Tensor:
+        """What the encoder of the style reads beside the class: the image itself, (batch, 784)."""
         return x
 
     def style(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean style of images (batch, 784) in classes (batch,), (batch, latents)."""
         return self.q_z(x, y).mean
 
-    def q_z(self, evidence: Tensor, y: Tensor) -> dist.Distribution:
-        """q(z | x, y): batch shape (...), event shape (latents,)."""
-        return normal(self.encoder(evidence, y))
+    def q_z(self, features: Tensor, y: Tensor) -> dist.Distribution:
+        """q(z | x, y), or q(z | f, y): batch shape (...), event shape (latents,)."""
+        return normal(self.encoder(features, y))
 
 
 class StackedGuide(Guide):
@@ -214,8 +214,8 @@ class StackedGuide(Guide):
         self.feature_encoder = perceptron(PIXELS, params.hidden, 2 * params.features)
         self.encoder = WithClass(params.features, params.hidden, 2 * params.latents)
 
-    def evidence(self, x: Tensor) -> Tensor:
-        """Draw features."""
+    def features(self, x: Tensor) -> Tensor:
+        """Draw features, which are a site, (batch, features)."""
         return pyro.sample("f", normal(self.feature_encoder(x)))
 
     def style(self, x: Tensor, y: Tensor) -> Tensor:

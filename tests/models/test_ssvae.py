@@ -35,7 +35,7 @@ def test_features_are_drawn_from_their_prior_given_style_and_class():
     assert ((found.mean(0) - prior.mean).abs() < noise).all()
     assert ((found.std(0) - prior.stddev).abs() < noise).all()
     assert (prior.mean[0] - prior.mean[1]).abs().max() > 10 * noise.max()  # another class would be noticed
-    assert torch.equal(model.typical(z, classes), prior.mean)
+    assert torch.equal(model.mean_logits(z, classes), prior.mean)
 
 
 @torch.no_grad()
