@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 
 from stages import datasets
 from stages.inference.loop import svi
-from stages.models import labels_only, ssvae
-from stages.models.label_classifier import answers, class_probabilities
+from stages.models import judge as judges
+from stages.models import ssvae
+from stages.models.label_classifier import class_probabilities, logits
 
 if TYPE_CHECKING:
     from stages.settings import Settings
@@ -32,7 +34,7 @@ def on_demand(
         settings: the whole of params.yaml.
         model: draws.
         judge: from images in [0, 1] (images, 784) to logits.
-        held_out: real digits.
+        held_out: real digits, in random order: the first ones, as many as are drawn, are compared with the drawn.
         binary: the same, binarised.
 
     Returns:
@@ -40,16 +42,17 @@ def on_demand(
         drawn: labels, what they were drawn for; the classes that judges see, lenet in the pixels, lenet_means and
             neighbours in the means; distance and deviation of the means, from `variety`; (digits,).
         real: labels; the classes that lenet sees in binary pixels; those that the student sees, a classifier that
-            has learned from drawn digits alone; (images,).
+            has learned from drawn digits alone, and student_of_real, which has learned from real ones; (images,).
         real_variety: labels, distance and deviation of as many real digits, (digits,).
     """
     pixels, means, labels = drawn(model, settings.evaluate.ssvae.drawn_per_class)
-    nearest = neighbours(datasets.load("mnist", "train", settings.images))
+    train = datasets.load("mnist", "train", settings.images)
+    nearest = neighbours(train)
     grey, real_labels = datasets.unit_interval(held_out.pixels).cpu().numpy(), held_out.labels.cpu().numpy()
     some = slice(len(labels))
     verdicts = {
-        "lenet": answers(judge, pixels).cpu().numpy(),
-        "lenet_means": answers(judge, means).cpu().numpy(),
+        "lenet": logits(judge, pixels).argmax(-1).cpu().numpy(),
+        "lenet_means": logits(judge, means).argmax(-1).cpu().numpy(),
         "neighbours": nearest.predict(means.cpu().numpy()),
     }
     wanted = labels.cpu().numpy()
@@ -58,8 +61,9 @@ def on_demand(
         "drawn": {"labels": wanted} | verdicts | variety(means.cpu().numpy(), wanted, nearest),
         "real": {
             "labels": real_labels,
-            "lenet": answers(judge, binary).cpu().numpy(),
-            "student": student(model, settings, held_out.pixels).argmax(-1).cpu().numpy(),
+            "lenet": logits(judge, binary).argmax(-1).cpu().numpy(),
+            "student": student(drawing(model), settings, held_out.pixels).argmax(-1).cpu().numpy(),
+            "student_of_real": student(choosing(train), settings, held_out.pixels).argmax(-1).cpu().numpy(),
         },
         "real_variety": {"labels": real_labels[some]} | variety(grey[some], real_labels[some], nearest),
     }
@@ -105,39 +109,55 @@ def variety(grey: np.ndarray, labels: np.ndarray, neighbours: KNeighborsClassifi
     return {"distance": distance.astype(np.float32), "deviation": deviation.astype(np.float32)}
 
 
-def student(model: ssvae.Model, settings: Settings, pixels: Tensor) -> Tensor:
-    """Class probabilities of real digits by a classifier that has seen drawn ones alone.
+def drawing(model: ssvae.Model) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """Batches of drawn digits, (size, 784) binary, and their labels, (size,)."""
 
-    A network of the kind that `judge` describes, trained on fresh draws in every step: what a model leaves out or
-    confuses, its student gets wrong (Ravuri and Vinyals 2019).
+    @torch.no_grad()
+    def batch(size: int) -> tuple[Tensor, Tensor]:
+        device = next(model.parameters()).device
+        labels = torch.randint(ssvae.CLASSES, (size,), device=device)
+        return model.draw(torch.randn(size, model.latents, device=device), labels)[0], labels
+
+    return batch
+
+
+def choosing(train: datasets.Images) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """Batches of training images, (size, 784) binary, and their labels, (size,)."""
+
+    def batch(size: int) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(train), (size,))
+        return datasets.binarise(train.pixels[chosen]), train.labels[chosen]
+
+    return batch
+
+
+def student(teach: Callable[[int], tuple[Tensor, Tensor]], settings: Settings, pixels: Tensor) -> Tensor:
+    """Class probabilities of real digits by a classifier that has seen some others alone.
+
+    A network of the kind that `judge` describes, trained on fresh digits in every step. If these are drawn: what a
+    model leaves out or confuses, its student gets wrong. The accuracy is the classification accuracy score of
+    Ravuri and Vinyals (2019).
 
     Args:
-        model: draws the digits.
+        teach: makes a batch of binary images and labels.
         settings: the whole of params.yaml.
         pixels: of the real digits, bytes, (images, 784).
 
     Returns:
-        (images, 10) float32.
+        (images, 10) float32, averaged over binary draws of each image.
     """
     device, size = pixels.device, settings.judge.batch_size
-    network, no_latents = (part.to(device) for part in labels_only.build(settings.judge))
-
-    @torch.no_grad()
-    def batch(step: int) -> tuple:
-        labels = torch.randint(ssvae.CLASSES, (size,), device=device)
-        images, _ = model.draw(torch.randn(size, model.latents, device=device), labels)
-        return images, labels, size
-
+    network, no_latents = (part.to(device) for part in judges.build(settings.judge))
     problem = svi.Problem(
         model=network,
         guide=no_latents,
         objective=svi.elbo(Trace_ELBO(), network, no_latents),
-        batch=batch,
+        batch=lambda step: (*(part.to(device) for part in teach(size)), size),
         size=size,
         batch_size=size,
         validation=lambda: 0.0,  # nothing is chosen
     )
     steps = settings.evaluate.ssvae.student_steps
-    svi.fit(problem, settings.judge.model_copy(update={"steps": steps}), "judge (student of drawn digits)")
+    svi.fit(problem, settings.judge.model_copy(update={"steps": steps}), "judge (student)")
     network.eval()
     return class_probabilities([network.classifier], pixels, settings.evaluate.ssvae.binarisations)[0]

@@ -43,28 +43,33 @@ def completed(model: ssvae.Model, guide: ssvae.Guide, x: Tensor, params: Halves)
         probabilities: p(y | upper half), (images, 10).
         hidden: log p(image) - log p(upper half), (images,), nats. Both are lower bounds of the same kind, so their
             errors cancel in part; neither more nor less than the truth is guaranteed.
-        completions: pixels drawn from p(image | upper half), with the upper half as it is, (images, 6, 784).
+        effective_samples: effective sample size of the importance samples given the upper half, of all classes
+            together, (images,).
+        completions: pixels drawn from p(image | upper half), with the upper half as it is, (images, 6, 784). This
+            is approximate, by sampling importance resampling (Rubin 1987): where there are few effective samples,
+            several completions share style and features.
     """
     seen, everything = SEEN.to(x.device), torch.ones_like(SEEN, device=x.device)
-    upper, whole, drawn = [], [], Resampled(x, seen)
+    of_upper, of_whole, drawn = [], [], Resampled(x, seen)
     for label in tqdm(range(ssvae.CLASSES), desc="halves", unit="class", disable=None):
         y = torch.full((len(x),), label, device=x.device)
-        upper.append(_bound(model, guide, x * seen, y, seen, params, drawn))
-        whole.append(_bound(model, guide, x, y, everything, params))
-    of_upper, of_whole = torch.stack(upper, dim=-1), torch.stack(whole, dim=-1)  # (images, classes)
+        of_upper.append(_weights(model, guide, x * seen, y, seen, params, drawn))
+        of_whole.append(_weights(model, guide, x, y, everything, params))
+    upper, whole = torch.stack(of_upper), torch.stack(of_whole)  # (classes, samples, images)
     return {
-        "probabilities": of_upper.softmax(-1),
-        "hidden": of_whole.logsumexp(-1) - of_upper.logsumexp(-1),
+        "probabilities": upper.logsumexp(1).softmax(0).T,
+        "hidden": whole.logsumexp((0, 1)) - upper.logsumexp((0, 1)),
+        "effective_samples": (2 * upper.logsumexp((0, 1)) - (2 * upper).logsumexp((0, 1))).exp(),
         "completions": drawn.pixels(),
     }
 
 
-def _bound(
+def _weights(
     model, guide, x: Tensor, y: Tensor, seen: Tensor, params: Halves, drawn: Resampled | None = None
 ) -> Tensor:
-    """The IWAE bound on log p(seen pixels, y), with a posterior fitted to each image; (images,), nats.
+    """Log importance weights of draws from a posterior fitted to each image, (samples, images), nats.
 
-    Its samples are offered to `drawn`.
+    The logarithm of the weights' mean is the IWAE bound on log p(seen pixels, y). Each draw is offered to `drawn`.
     """
     moved, parts = fitted(model, guide, x, y, seen, params), []
     with torch.no_grad():
@@ -74,7 +79,7 @@ def _bound(
             parts.append(weights)
             if drawn:
                 drawn.offer(weights, log_odds.sigmoid())
-    return torch.cat(parts).logsumexp(0) - math.log(params.samples)
+    return torch.cat(parts)
 
 
 def fitted(model, guide, x: Tensor, y: Tensor, seen: Tensor, params: Halves) -> Callable:

@@ -12,6 +12,7 @@ from torch import Tensor
 from stages import datasets
 from stages.inference import posterior
 from stages.models import judge, labels_only, ssvae
+from stages.models.label_classifier import logits
 from stages.predictive import class_bounds, digits, halves, label_classifier
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
             stages/predictive/digits.py.
         halves: labels (images,); probabilities (images, 10) of the classes given the upper half; hidden and
             neighbours, log likelihoods of the lower half by the model and by a baseline, (images,), nats;
-            neighbours_probabilities of the baseline.
+            neighbours_probabilities of the baseline; effective_samples of the importance samples, (images,).
         pictures: styles (10, 12, 784), one column per style z; analogies (12, 10, 784) in the style of originals
             (12, 784); planes (10, 9, 9, 784), two directions of style for each class; halves (10, 784), whole,
             and their completions (10, 6, 784).
@@ -69,10 +70,11 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
     cases = label_classifier.predicted(settings, seed, networks, held_out.pixels) | {
         "labels": held_out.labels,
         "kept_labels": torch.full((len(held_out),), len(datasets.kept_labels(seed)[0])),
-        "one_draw_probabilities": _probabilities(guide.classifier, binary),
+        "one_draw_probabilities": logits(guide.classifier, binary).softmax(-1),
         "elbo": class_bounds.unlabelled_elbo(model, guide, binary),
         "log_joint": class_bounds.log_joint(model, guide, binary, settings.evaluate.ssvae.importance_samples),
     }
+    held_out, binary = label_classifier.shuffled(held_out, binary)
     half = settings.evaluate.ssvae.halves
     completed = halves.completed(model, guide, binary[: half.images], half)
     completions = completed.pop("completions")[:COMPLETED]
@@ -86,11 +88,6 @@ def predict(settings: Settings, seed: int, trained: Trained) -> dict[str, dict[s
         | {"halves": binary[:COMPLETED], "completions": completions},
     }
     return {group: {name: _array(value) for name, value in v.items()} for group, v in groups.items()}
-
-
-@torch.no_grad()
-def _probabilities(classifier: torch.nn.Module, binary: Tensor) -> Tensor:
-    return torch.cat([classifier(part).softmax(-1) for part in binary.split(1000)])
 
 
 def _array(value: Tensor | np.ndarray) -> np.ndarray:
@@ -107,10 +104,10 @@ def _pictures(
     inferred = guide.style(binary[:STYLES], labels)
     drawn = torch.randn(STYLES, model.latents, device=device)
     return {
-        "styles": torch.sigmoid(model.typical(drawn, every.unsqueeze(1))),
-        "analogies": torch.sigmoid(model.typical(inferred.unsqueeze(1), every)),
+        "styles": torch.sigmoid(model.mean_logits(drawn, every.unsqueeze(1))),
+        "analogies": torch.sigmoid(model.mean_logits(inferred.unsqueeze(1), every)),
         "originals": originals,
-        "planes": torch.sigmoid(model.typical(_plane(guide, held_out, binary), every.view(-1, 1, 1))),
+        "planes": torch.sigmoid(model.mean_logits(_plane(guide, held_out, binary), every.view(-1, 1, 1))),
     }
 
 

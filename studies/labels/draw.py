@@ -45,8 +45,8 @@ def main() -> None:
 
     model, judge_of_all = of(args.run, "ssvae", ssvae)[0], of(study["drawing"][0], "judge", judge)[0]
     torch.manual_seed(seed)  # all runs draw the same styles
-    held_out, binary = label_classifier.held_out(settings, seed, device)
-    groups = digits.on_demand(settings, model, judge_of_all.classifier, held_out, binary)
+    real = label_classifier.shuffled(*label_classifier.held_out(settings, seed, device))
+    groups = digits.on_demand(settings, model, judge_of_all.classifier, *real)
     artifacts.write_groups(folder / "predictions" / args.run / "drawn", groups)
     found = {
         "metrics": evaluation.digits(groups),

@@ -3,8 +3,9 @@
 Writes metrics/ssvae_labels.json: {models: {name: {labels: {key: {mean, n, ci95_seeds}}}}, paired:
 {"<name> - <other>": {labels: {key: {mean, n, ci95_seeds}}}}}. A difference is that of two models on the same
 test images and, but for `default_random`, with the same labels; it is negative where the first is better. Its
-interval is the t interval over draws of labels, and ci95_test is the bootstrap interval over test images of the
-mean over these draws. What judges say of drawn digits is that of one draw of labels, so it has ci95_test alone.
+interval is the t interval over seeds, each with its own labels and initial weights. ci95_test is the bootstrap
+interval over test images of the mean over seeds, 1.96 standard deviations of the resamples. What judges say of
+drawn digits is that of one seed, so it has ci95_test alone, half the width of a percentile interval.
 """
 
 import argparse
@@ -75,7 +76,8 @@ def difference(first: list[dict], second: list[dict]) -> dict:
     pairs = list(zip(first, second, strict=True))
     found = {}
     for key in COMPARED:
-        resamples = np.mean([np.subtract(*(of["resampled"][key] for of in pair)) for pair in pairs], axis=0)
+        of_pairs = [np.subtract(ours["resampled"][key], theirs["resampled"][key]) for ours, theirs in pairs]
+        resamples = np.mean(of_pairs, axis=0)
         found[key] = intervals.over_seeds([ours[key] - theirs[key] for ours, theirs in pairs])
         found[key]["ci95_test"] = 1.96 * float(resamples.std())
     return found

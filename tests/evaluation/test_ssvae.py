@@ -33,7 +33,12 @@ def predictions():
             "distance": 2 * fifty,
             "deviation": 1.0 + 2 * (drawn_labels % 5),  # 5 on average over classes
         },
-        "real": {"labels": labels, "lenet": np.array([0, 1, 2, 9]), "student": np.array([0, 1, 2, 9])},
+        "real": {
+            "labels": labels,
+            "lenet": np.array([0, 1, 2, 9]),
+            "student": np.array([0, 1, 2, 9]),
+            "student_of_real": labels,
+        },
         "real_variety": {  # not as many in every class
             "labels": np.array([0, 0, 0, 1]),
             "distance": np.array([3.0, 4.0, 5.0, 6.0]),
@@ -45,6 +50,7 @@ def predictions():
             "neighbours_probabilities": CERTAIN,
             "hidden": -50.0 * four,
             "neighbours": -60.0 * four,
+            "effective_samples": np.array([10.0, 20.0, 30.0, 1000.0]),
         },
     }
 
@@ -73,6 +79,7 @@ def test_metrics_of_known_predictions(predictions):
         "conditional_accuracy_lenet_means_percent": 100,
         "judge_error_percent": 25,
         "train_on_drawn_accuracy_percent": 75,
+        "train_on_real_accuracy_percent": 100,
         "spread_percent": 50,
         "nearest_distance": 2,
         "nearest_distance_real": 5,
@@ -80,6 +87,7 @@ def test_metrics_of_known_predictions(predictions):
         "half_nll": wrong,
         "half_neighbours_error_percent": 0,
         "half_neighbours_nll": nll,
+        "half_effective_samples": 25,
         "hidden_half_nll": 50,
         "hidden_half_neighbours_nll": 60,
         "hidden_half_minus_neighbours": -10,

@@ -1,6 +1,7 @@
 """Compute every metric from predictions/ in plain NumPy, sharing no code with stages/evaluation."""
 
 import math
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,7 @@ def _digits(predictions: dict) -> dict[str, float]:
         "conditional_accuracy_lenet_means_percent": percent(drawn["lenet_means"] == drawn["labels"]),
         "judge_error_percent": percent(real["lenet"] != real["labels"]),
         "train_on_drawn_accuracy_percent": percent(real["student"] == real["labels"]),
+        "train_on_real_accuracy_percent": percent(real["student_of_real"] == real["labels"]),
         "spread_percent": 100 * spread[0] / spread[1],
         "nearest_distance": of_classes(drawn, "distance"),
         "nearest_distance_real": of_classes(variety, "distance"),
@@ -184,6 +186,7 @@ def _half_digits(halves: dict) -> dict[str, float]:
         "half_nll": read["nll"],
         "half_neighbours_error_percent": neighbours["error_percent"],
         "half_neighbours_nll": neighbours["nll"],
+        "half_effective_samples": statistics.median(halves["effective_samples"].tolist()),
         "hidden_half_nll": model,
         "hidden_half_neighbours_nll": baseline,
         "hidden_half_minus_neighbours": model - baseline,

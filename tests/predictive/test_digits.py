@@ -95,6 +95,12 @@ def test_distance_is_that_of_brute_force():
 def test_a_student_learns_what_is_drawn(move, learned):
     """Right digits teach the classes of real ones; digits of other classes do not."""
     torch.manual_seed(0)
-    answers = digits.student(Draws(move), settings(60), REAL.pixels).argmax(-1)
+    answers = digits.student(digits.drawing(Draws(move)), settings(60), REAL.pixels).argmax(-1)
     expected = REAL.labels if learned else (REAL.labels - move) % 10
     assert torch.equal(answers, expected)
+
+
+def test_a_student_of_real_digits_learns_them():
+    torch.manual_seed(0)
+    answers = digits.student(digits.choosing(REAL), settings(60), REAL.pixels).argmax(-1)
+    assert torch.equal(answers, REAL.labels)

@@ -44,7 +44,7 @@ def without_style(request):
 def exact(model):
     """log p(upper half, y) and log p(image, y), (images, 10)."""
     y = torch.arange(10)
-    white = model.typical(torch.zeros(10, model.latents), y)
+    white = model.mean_logits(torch.zeros(10, model.latents), y)
     by_pixel = Bernoulli(logits=white).log_prob(X.unsqueeze(1))  # (images, 10, 784)
     return (by_pixel[..., part].sum(-1) - math.log(10) for part in (halves.SEEN, slice(None)))
 
@@ -66,7 +66,7 @@ def test_completions_keep_the_upper_half_and_draw_the_lower_one(without_style, m
     assert drawn.shape == (IMAGES, 300, 784)
     assert torch.equal(drawn[..., halves.SEEN], X[:, None, halves.SEEN].expand(-1, 300, -1))
     with torch.no_grad():
-        white = model.typical(torch.zeros(10, model.latents), torch.arange(10)).sigmoid()
+        white = model.mean_logits(torch.zeros(10, model.latents), torch.arange(10)).sigmoid()
     expected = next(exact(model)).softmax(-1) @ white
     difference = (drawn.mean(1) - expected)[..., ~halves.SEEN]
     assert float(difference.square().mean().sqrt()) == pytest.approx(0, abs=1.5 * 0.5 / 300**0.5)
@@ -112,6 +112,20 @@ def test_fitting_raises_the_bound_on_the_upper_half():
         before, _ = halves.weighted(model, guide, upper, y, halves.SEEN, 200)
         after, _ = halves.weighted(model, moved, upper, y, halves.SEEN, 200)
     assert (after.mean(0) > before.mean(0)).all()
+
+
+def test_effective_samples_by_hand(without_style, monkeypatch):
+    """(sum w)² / sum w²: weights 1, 1 and 2 of each class; and one sample of each class that alone counts."""
+    model, guide = without_style
+    samples = torch.tensor([[0.0], [0.0], [math.log(2)]]).expand(3, IMAGES)
+    monkeypatch.setattr(halves, "_weights", lambda *_: samples)
+    found = halves.completed(model, guide, X, PARAMS)["effective_samples"]
+    torch.testing.assert_close(found, torch.full((IMAGES,), 40.0**2 / 60))
+    one = torch.tensor([[0.0], [-200.0], [-200.0]]).expand(3, IMAGES)
+    monkeypatch.setattr(halves, "_weights", lambda *_: one)
+    torch.testing.assert_close(
+        halves.completed(model, guide, X, PARAMS)["effective_samples"], torch.full((IMAGES,), 10.0)
+    )
 
 
 def test_draws_are_in_proportion_to_weights(monkeypatch):

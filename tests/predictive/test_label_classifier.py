@@ -64,6 +64,15 @@ def test_validation_images_that_a_temperature_has_seen_are_not_reported_on(data)
     assert binary[:, 0].max() == 0
 
 
+def test_a_random_order_keeps_image_label_and_binary_image_together():
+    images = tiny.images(50)
+    shuffled, binary = label_classifier.shuffled(images, images.pixels.float())
+    assert torch.equal(binary, shuffled.pixels.float())
+    order = [next(i for i in range(50) if torch.equal(images.pixels[i], x)) for x in shuffled.pixels]
+    assert sorted(order) == list(range(50)) != order
+    assert torch.equal(shuffled.labels, images.labels[order])
+
+
 def test_if_none_is_left_it_says_what_to_change(data, monkeypatch):
     monkeypatch.setattr(datasets, "kept_labels", lambda seed: (torch.arange(IMAGES), torch.zeros(IMAGES)))
     with pytest.raises(Failure, match=r"evaluate\.split = validation.*lower drop_labels\.kept"):
