@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def curves(path: Path, models: dict) -> None:
-    """Error and negative log likelihood against the number of labels, with 95% intervals over draws of labels."""
+    """Error and negative log likelihood against the number of labels, with 95% intervals over trainings."""
     with figure(path, columns=len(PANELS), size=(5.0, 4.2)) as axes:
         for axis, (key, (text, ticks)) in zip(axes, PANELS.items(), strict=True):
             for place, (name, (label, colour, style)) in enumerate(SHOWN.items()):

@@ -53,13 +53,9 @@ def test_curves_of_the_study_have_every_model_with_its_intervals(tmp_path, monke
 
     monkeypatch.setattr(Axes, "errorbar", recorded)
     plot.curves(tmp_path / "labels.png", models)
+    counts = pytest.approx([100, 1000], rel=0.1)  # models stand side by side
     lines = [
-        (
-            label,
-            pytest.approx([100, 1000], rel=0.1),
-            [3.0 + number] * 2,
-            [[0.5 + number] * 2] * 2,
-        )  # side by side; below and above
+        (label, counts, [3.0 + number] * 2, [[0.5 + number] * 2] * 2)  # below and above
         for number, (label, *_) in enumerate(plot.SHOWN.values())
     ]
     assert drawn == lines * len(plot.PANELS)
