@@ -15,6 +15,7 @@ SHOWN = {  # models in the picture: what to call them, colour, marker
     "labels_only_best": ("best, labels alone", ORANGE, "s--"),
     "consistency_only": ("best without the generative model", GREEN, "^:"),
     "best": ("best", ORANGE, "s-"),
+    "no_consistency": ("default without consistency", "black", "D"),
 }
 PUBLISHED = {  # test error (%) of Kingma et al. (2014), by the number of labels
     "M2 (2014)": {100: 11.97, 600: 4.94, 1000: 3.60, 3000: 3.92},

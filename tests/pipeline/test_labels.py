@@ -14,7 +14,16 @@ from tests.pipeline.conftest import Clone, tiny_clone
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 FILE = "studies/labels/dvc.yaml"
-MODELS = ("default", "best", "consistency_only", "labels_only", "labels_only_best", "default_random", "all_labels")
+LABELS = {  # every model, and one number of labels that it is run with; all of them get a hundred here
+    "default": 3000,
+    "best": 3000,
+    "consistency_only": 3000,
+    "no_consistency": 1000,
+    "labels_only": 3000,
+    "labels_only_best": 3000,
+    "default_random": 3000,
+    "all_labels": 50000,
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +34,7 @@ def clone(tmp_path_factory) -> Clone:
     shutil.copytree(ROOT / "studies", made.folder / "studies", ignore=ignore)
     path = made.folder / "studies/labels/study.yaml"
     study = yaml.safe_load(path.read_text()) | {"seeds": [0, 1]}
-    kept = [name for name in study["runs"] if name.endswith("_3000") or name == "all_labels_50000"]
+    kept = [f"{name}_{labels}" for name, labels in LABELS.items()]
     study["runs"] = {name: study["runs"][name] for name in kept}
     for name, changes in study["runs"].items():
         changes["drop_labels"]["kept"] = 400 if name == "all_labels_50000" else 100
@@ -40,23 +49,28 @@ def clone(tmp_path_factory) -> Clone:
 
 def test_table_has_every_model_and_pair(clone):
     found = artifacts.read_json(clone.folder / "metrics/ssvae_labels.json")
-    assert set(found["models"]) == set(MODELS)
+    assert set(found["models"]) == set(LABELS)
     for name, by_labels in found["models"].items():
         (labels,) = by_labels
-        assert labels == ("50000" if name == "all_labels" else "3000")
+        assert labels == str(LABELS[name])
         assert {"error_percent", "nll", "ece", "nll_temperature", "ece_temperature"} <= set(by_labels[labels])
         assert by_labels[labels]["error_percent"]["n"] == 2
         drawn = "conditional_accuracy_lenet_percent" in by_labels[labels]
         assert drawn == (name in ("default", "best"))
     assert "best - consistency_only" in found["paired"]
-    for pair in found["paired"].values():
-        assert {"mean", "n", "ci95_seeds", "ci95_test"} == set(pair["3000"]["nll_temperature"])
+    for names, pair in found["paired"].items():
+        if "no_consistency" in names:  # here, the other has another number of labels
+            assert not pair
+        else:
+            assert {"mean", "n", "ci95_seeds", "ci95_test"} == set(pair["3000"]["nll_temperature"])
 
 
 def test_models_see_the_same_labels(clone):
     folder = clone.folder / "studies/labels/runs"
     read = {
-        name: (folder / f"{name}_3000/data/labels/1.csv").read_bytes() for name in MODELS if name != "all_labels"
+        name: (folder / f"{name}_{labels}/data/labels/1.csv").read_bytes()
+        for name, labels in LABELS.items()
+        if name != "all_labels"
     }
     same = {name: read[name] == read["default"] for name in read}
     assert same == {name: name != "default_random" for name in read}

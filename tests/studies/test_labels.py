@@ -49,6 +49,10 @@ def test_twins_share_network_views_and_labelled_steps(model, twin, labels):
             assert getattr(theirs.labels_only, key) == getattr(ours.ssvae, key), key
 
 
+def test_without_consistency_all_else_is_that_of_the_default():
+    assert of("no_consistency_1000").ssvae == of("default_1000").ssvae.model_copy(update={"consistency": 0.0})
+
+
 def test_all_labels_has_the_network_and_the_steps_of_the_default():
     ours, theirs = of("default_3000"), of("all_labels_50000")
     assert theirs.ssvae == ours.ssvae and theirs.labels_only == ours.labels_only
